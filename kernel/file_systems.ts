@@ -38,7 +38,7 @@ export function registerFileSystems(
   types.register(new MqueueType(kernel));
 }
 
-class TmpfsType extends FsType {
+export class TmpfsType extends FsType {
   override readonly name: string = "tmpfs";
   override readonly isForUsers = true;
   protected readonly kernel: Kernel;
@@ -54,7 +54,7 @@ class TmpfsType extends FsType {
   }
 }
 
-class RamFsType extends TmpfsType {
+export class RamFsType extends TmpfsType {
   override readonly name = "ramfs";
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
@@ -63,7 +63,7 @@ class RamFsType extends TmpfsType {
   }
 }
 
-class OverlayType extends FsType {
+export class OverlayType extends FsType {
   override readonly name = "overlay";
   override readonly isForUsers = true;
   private readonly kernel: Kernel;
@@ -79,7 +79,7 @@ class OverlayType extends FsType {
 }
 
 /** mqueue: a mount shows the queues of the mounting task's IPC namespace. */
-class MqueueType extends FsType {
+export class MqueueType extends FsType {
   override readonly name = "mqueue";
   override readonly isForUsers = true;
   override readonly shows = "ipc";

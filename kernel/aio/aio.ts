@@ -114,7 +114,7 @@ export class AioContext {
   }
 }
 
-class AioPoll extends Waiter {
+export class AioPoll extends Waiter {
   readonly context: AioContext;
   readonly file: OpenFile;
   readonly event: AioEvent;

@@ -263,7 +263,7 @@ export function chargedTo({ cgroups: { unified, legacy }, group }: Task): number
 }
 
 /** Frees the ids of shares whose jobs have ended, a table at a time. */
-class ShareSweep implements WorkItem {
+export class ShareSweep implements WorkItem {
   private readonly charges: FrameCharges;
   private next: number = 0;
 

@@ -86,7 +86,7 @@ export function filesOf(group: Cgroup): GroupFile[] {
   return there.map((spec) => new FileOfGroup(group, spec));
 }
 
-class FileOfGroup implements GroupFile {
+export class FileOfGroup implements GroupFile {
   readonly name: string;
   readonly permissions: number;
   readonly group: Cgroup;
@@ -112,7 +112,7 @@ class FileOfGroup implements GroupFile {
   }
 }
 
-class Handle implements GroupHandle {
+export class Handle implements GroupHandle {
   private readonly file: FileOfGroup;
   private readonly view: View;
 

@@ -140,7 +140,7 @@ function standStill(group: Cgroup): boolean {
 }
 
 /** Checks until all tasks stand still. */
-class FreezeWatch extends Timer {
+export class FreezeWatch extends Timer {
   private readonly group: Cgroup;
   private pauseNs: number = LOOK_NS;
 

@@ -44,7 +44,7 @@ export class CgroupType extends FsType {
 }
 
 /** A mount of version 1; the hierarchy ends with its last mount, unless it has groups. */
-class LegacyView extends CgroupView {
+export class LegacyView extends CgroupView {
   private readonly hierarchy: Hierarchy;
 
   constructor(hierarchy: Hierarchy, top: Hierarchy["root"]) {

@@ -28,7 +28,7 @@ interface Charge {
 }
 
 /** Gives charges back in slices: short lists fit 140,000 times into the quota. */
-class ChargesEnd extends WorkList<Charge> {
+export class ChargesEnd extends WorkList<Charge> {
   protected override each({ account, bytes }: Charge): void {
     GROUP_LIST_BYTES.give(bytes, account);
   }

@@ -305,7 +305,7 @@ export class EpollFile extends AnonFile {
   }
 }
 
-class ItemsEnd implements WorkItem {
+export class ItemsEnd implements WorkItem {
   private readonly set: EpollFile;
 
   constructor(set: EpollFile) {

@@ -35,7 +35,7 @@ const SINGLE = 0;
  * A record with the handle of a file, or of a directory with the name of an entry, without a
  * descriptor.
  */
-class InfoRecord {
+export class InfoRecord {
   readonly type: number;
   /** Ids of the file system and of the handle. */
   readonly fsid: number;

@@ -12,7 +12,7 @@ export interface WaitWord {
 }
 
 /** Kept in `progress.object` while the call waits. */
-class WaitSet {
+export class WaitSet {
   readonly waiters: FutexWaiter[] = [];
 }
 

@@ -42,7 +42,7 @@ export function isWaiting(caller: Caller): caller is WaitingCaller {
 }
 
 /** The end of an open that waits for the other end. */
-class FifoOpen {
+export class FifoOpen {
   readonly file: PipeFile;
   readonly waitsForWriter: boolean;
   /** Opens of the other end before this one; one more ends the wait. */

@@ -56,7 +56,7 @@ export class HostFifoOpener implements SpecialOpener {
   }
 }
 
-class Retry extends Timer {
+export class Retry extends Timer {
   readonly queue: WaitQueue = new WaitQueue();
 
   override onExpire(_nowNs: number): void {

@@ -213,7 +213,7 @@ export class Job {
   }
 }
 
-class JobDeadline extends Timer {
+export class JobDeadline extends Timer {
   private readonly job: Job;
 
   constructor(job: Job) {

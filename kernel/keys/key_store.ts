@@ -348,7 +348,7 @@ export class KeyStore {
   }
 }
 
-class Reaper extends Timer {
+export class Reaper extends Timer {
   private readonly store: KeyStore;
 
   constructor(store: KeyStore) {

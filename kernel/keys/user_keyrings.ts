@@ -25,7 +25,7 @@ interface UserRings {
   readonly session: Key;
 }
 
-class UserKeyrings implements NamespaceKeyrings {
+export class UserKeyrings implements NamespaceKeyrings {
   private readonly store: KeyStore;
   private readonly ns: UserNamespace;
   private register: Key | null = null;

@@ -102,7 +102,7 @@ export function load(
 }
 
 /** The present file, with a reference; null when the caller has the reference. */
-class HeldFile {
+export class HeldFile {
   file: OpenFile | null;
 
   constructor(file: OpenFile) {

@@ -10,7 +10,7 @@ import { PAGE_FILE, PAGE_PATCHED, PAGE_SHARED } from "./pages.ts";
 import { pageUp } from "./region.ts";
 import type { BackingUser, Vma } from "./vma.ts";
 
-class Registration implements FileMapping {
+export class Registration implements FileMapping {
   readonly mm: MemoryManager;
   readonly backing: Backing;
   areas: number = 0;

@@ -17,7 +17,7 @@ export interface AckSource {
 }
 
 /** The releases of one space, oldest first. */
-class WaitingFrames {
+export class WaitingFrames {
   readonly space: AckSource;
   readonly page: number[] = [];
   readonly count: number[] = [];

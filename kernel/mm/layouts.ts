@@ -19,7 +19,7 @@ import { PatchedSites } from "./patched_sites.ts";
  */
 const KEPT = 16;
 
-class SharedLayout {
+export class SharedLayout {
   readonly addresses: AddressLayout;
   readonly sites: PatchedSites;
 

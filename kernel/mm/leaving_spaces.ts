@@ -13,7 +13,7 @@ import type { AckSource } from "./frame_quarantine.ts";
 const LOOKS = 256;
 
 /** A destroyed space, and the account that it is charged to. */
-class LeavingSpace {
+export class LeavingSpace {
   readonly space: AckSource;
   readonly account: Account;
 

@@ -119,7 +119,7 @@ const RECLAIM_RUNS = 256;
 const SHORTAGE_NS = 100e6, SHORTAGE_LOOKS = 1e6;
 
 /** Waits for frames of address spaces that are ending, which takes the host a moment. */
-class EndsOfSpaces implements FrameWaiter {
+export class EndsOfSpaces implements FrameWaiter {
   private readonly platform: Platform;
   private readonly host: Host;
   private sinceNs: number = 0;

@@ -42,7 +42,7 @@ import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
 import { WriteRun } from "./write_run.ts";
 
 /** The guest addresses that prctl(PR_SET_MM) sets and /proc/PID shows. */
-class ProgramAddresses {
+export class ProgramAddresses {
   codeStart: number = 0;
   codeEnd: number = 0;
   dataStart: number = 0;

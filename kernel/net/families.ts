@@ -24,7 +24,7 @@ export function registerFamilies(net: NetNamespace): void {
   net.register(AF_PACKET, new PacketFamily(net));
 }
 
-class InetFamily implements SocketFamily {
+export class InetFamily implements SocketFamily {
   private readonly net: NetNamespace;
   private readonly family: number;
 

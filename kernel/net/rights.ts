@@ -148,7 +148,7 @@ export class AllRights {
  * and so on; the chain may be longer than the stack is deep, so it is followed by a list, over
  * several turns.
  */
-class Dropping implements WorkItem {
+export class Dropping implements WorkItem {
   private readonly files: OpenFile[] = [];
   private isUnderWay: boolean = false;
 
@@ -175,7 +175,7 @@ class Dropping implements WorkItem {
 }
 
 /** The work item that drops messages. */
-class Drops extends WorkList<RightsInFlight> {
+export class Drops extends WorkList<RightsInFlight> {
   constructor(messages: readonly RightsInFlight[]) {
     super(messages, MESSAGE_UNITS);
   }
@@ -186,7 +186,7 @@ class Drops extends WorkList<RightsInFlight> {
 }
 
 /** The work item that drops lost messages; meanwhile no other ones are looked for. */
-class Collection extends Drops {
+export class Collection extends Drops {
   isUnderWay: boolean = true;
 
   override step(units: number): number {

@@ -28,7 +28,7 @@ export function setGroupTables(tables: NetTables, net: NetNamespace): void {
 }
 
 /** Rows for each link with groups of one family, the newest group first. */
-class GroupTable implements NetTable {
+export class GroupTable implements NetTable {
   private readonly net: NetNamespace;
   /** Of `FILES`. */
   private readonly file: string;
@@ -46,7 +46,7 @@ class GroupTable implements NetTable {
 }
 
 /** Rows for each link with the addresses that it receives. */
-class DeviceGroupTable implements NetTable {
+export class DeviceGroupTable implements NetTable {
   private readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {

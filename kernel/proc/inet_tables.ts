@@ -44,7 +44,7 @@ function viewOf(socket: Socket, protocol: number): InetView | null {
   return !isRaw && socket.protocol === protocol ? viewInet(socket) : null;
 }
 
-class InetTable extends SocketRows {
+export class InetTable extends SocketRows {
   private readonly family: number;
   private readonly protocol: number;
 
@@ -88,7 +88,7 @@ function endpointText(endpoint: Endpoint, isV6: boolean): string {
 /** Indexes of the counts of /proc/net/sockstat. */
 const ALL = 0, TCP = 1, UDP = 2, LITE = 3, RAWS = 4, MADE = 5;
 
-class SocketCounts extends SocketNumbers {
+export class SocketCounts extends SocketNumbers {
   protected override readonly kinds = 6;
   private readonly family: number;
 

@@ -44,7 +44,7 @@ export abstract class SocketRows extends SocketTable {
   }
 }
 
-class RowSteps implements TextSteps {
+export class RowSteps implements TextSteps {
   text: string;
   private readonly table: SocketRows;
   private readonly walk: SocketWalk;
@@ -86,7 +86,7 @@ export abstract class SocketNumbers extends SocketTable {
   }
 }
 
-class CountSteps implements TextSteps {
+export class CountSteps implements TextSteps {
   text: string;
   private readonly table: SocketNumbers;
   private readonly walk: SocketWalk;

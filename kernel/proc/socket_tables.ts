@@ -42,13 +42,13 @@ export function netTablesOf(net: NetNamespace): NetTables {
   return tables;
 }
 
-class UnixTable extends SocketRows {
+export class UnixTable extends SocketRows {
   override row(socket: Socket, _shown: number): string {
     return socket instanceof UnixSocket ? unixRow(socket) : "";
   }
 }
 
-class PacketTable extends SocketRows {
+export class PacketTable extends SocketRows {
   override row(socket: Socket, _shown: number): string {
     if (!(socket instanceof PacketSocket)) return "";
     const { heardProtocol, linkIndex, queuedBytes, uid, inode, type } = socket;
@@ -59,7 +59,7 @@ class PacketTable extends SocketRows {
   }
 }
 
-class NetlinkTable extends SocketRows {
+export class NetlinkTable extends SocketRows {
   override row(socket: Socket, _shown: number): string {
     if (!(socket instanceof NetlinkSocket)) return "";
     const { protocol, portId, groupMask, queuedBytes, drops, inode } = socket;
@@ -82,7 +82,7 @@ function unixRow(socket: UnixSocket): string {
 }
 
 /** IPv6 addresses: link index, prefix length, scope, flags (permanent). */
-class Inet6Addresses implements NetTable {
+export class Inet6Addresses implements NetTable {
   private readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {
@@ -108,7 +108,7 @@ class Inet6Addresses implements NetTable {
 }
 
 /** The IPv4 routes of table main, with addresses as little-endian words. */
-class Routes implements NetTable {
+export class Routes implements NetTable {
   private readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {
@@ -141,7 +141,7 @@ function littleWord(address: string): string {
 }
 
 /** Devices and texts of the transport, which is known only when a guest runs. */
-class TransportTables implements NetDevices, NetTexts {
+export class TransportTables implements NetDevices, NetTexts {
   private readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {

@@ -64,7 +64,7 @@ export function stopBeforeLeaving(task: Task, result: number): boolean {
 }
 
 /** Reports SECCOMP_RET_TRACE to a tracer that requested it. */
-class FilterTracer implements SeccompTracer {
+export class FilterTracer implements SeccompTracer {
   onSeccompTrace(task: Task, message: number): number {
     if (task.trace === null) return -ENOSYS;
     task.trace.message = message;

@@ -10,7 +10,7 @@ import type { SeccompFilter } from "./filter.ts";
 import { Notification, NOTIFY_INIT, NOTIFY_REPLIED } from "./notifier.ts";
 
 /** The filter and the notification, for the runs after the first one. */
-class Pending {
+export class Pending {
   readonly filter: SeccompFilter;
   readonly notification: Notification;
 

@@ -58,7 +58,7 @@ export interface SeccompSpec {
 /** First of the data's words that are arguments. */
 const ARGS = 4;
 
-class OciFilter extends SeccompFilter {
+export class OciFilter extends SeccompFilter {
   private readonly spec: SeccompSpec;
   private readonly rules: ReadonlyMap<number, readonly SeccompRule[]>;
   override readonly linuxLength: number;

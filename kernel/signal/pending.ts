@@ -48,7 +48,7 @@ export class SigInfo {
 }
 
 /** A pending signal. Several processes may share the `info`. */
-class Entry {
+export class Entry {
   readonly info: SigInfo;
   /** The next entry of the same number. */
   next: Entry | null = null;

@@ -61,7 +61,7 @@ export function startKeyHelper(t: Task, request: KeyRequest): number {
 }
 
 /** Pins the keys of the request while the program runs; at its end the authority is revoked. */
-class HelperEnd implements ExitListener {
+export class HelperEnd implements ExitListener {
   private readonly requester: Task;
   private readonly target: Key;
   private readonly pinned: readonly Key[];

@@ -43,7 +43,7 @@ export class TurnNode {
   }
 }
 
-class ContainerNode extends TurnNode {
+export class ContainerNode extends TurnNode {
   readonly groups: Map<Cgroup, GroupNode> = new Map();
   private readonly container: Container | null;
 
@@ -57,7 +57,7 @@ class ContainerNode extends TurnNode {
   }
 }
 
-class GroupNode extends TurnNode {
+export class GroupNode extends TurnNode {
   readonly users: Map<number, TurnAccount> = new Map();
   private readonly group: Cgroup;
 

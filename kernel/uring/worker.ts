@@ -49,7 +49,7 @@ class NoContext extends Context {
  * The submitter's descriptor table, in which the request's own descriptor stays the file that it
  * was at the start. The file of a request with a slot goes there.
  */
-class RequestFiles extends FdTable {
+export class RequestFiles extends FdTable {
   private readonly worker: Worker;
 
   constructor(worker: Worker) {

@@ -28,7 +28,7 @@ export class AwaitedFault {
 }
 
 /** A fault with waiters. It ends when no task waits. */
-class PendingFault {
+export class PendingFault {
   readonly page: number;
   readonly address: number;
   readonly flags: number;

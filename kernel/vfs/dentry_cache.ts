@@ -68,7 +68,7 @@ interface Level {
 }
 
 /** The work item that removes all dentries below one from the tree, leaves first. */
-class ForgetTree implements WorkItem {
+export class ForgetTree implements WorkItem {
   private readonly cache: DentryCache;
   private readonly root: Dentry;
   /** The root dentry of a file system is removed too: no walk reaches it any more. */
@@ -109,7 +109,7 @@ class ForgetTree implements WorkItem {
 }
 
 /** The work item that frees a file system without mounts: first its dentries, then its files. */
-class FileSystemEnd implements WorkItem {
+export class FileSystemEnd implements WorkItem {
   private readonly fs: FileSystem;
   private readonly dentries: WorkItem | null;
 

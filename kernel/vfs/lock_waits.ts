@@ -17,7 +17,7 @@ const STEPS_MAX = 11;
 /** Entries that are kept before the invalid ones are removed. */
 const ENTRIES_MIN = 64;
 
-class LockWait {
+export class LockWait {
   readonly request: FileLock;
   readonly queue: WaitQueue;
   readonly waiter: Waiter;
@@ -34,7 +34,7 @@ class LockWait {
 }
 
 /** A wait for another process's POSIX lock; valid until a lock of the file is released. */
-class RecordWait extends LockWait {
+export class RecordWait extends LockWait {
   readonly blocker: object;
   private readonly locks: FileLocks;
   private readonly generation: number;

@@ -36,7 +36,7 @@ export interface FileWatcher {
   onFileGone(): void;
 }
 
-class WatchersEnd implements WorkItem {
+export class WatchersEnd implements WorkItem {
   private readonly file: OpenFile;
 
   constructor(file: OpenFile) {

@@ -82,7 +82,7 @@ function listOf(inode: Inode): WatchList {
   return list;
 }
 
-class WatchList extends InodeWatches {
+export class WatchList extends InodeWatches {
   readonly watches: Watch[] = [];
 
   leaveIfEmpty(inode: Inode): void {

@@ -1,20 +1,22 @@
 /**
  * The graph of objects of a kernel that runs programs is what a snapshot would save: each object is
- * of a class that state_registry.ts names, no function is among them, and no field hides one.
+ * of a class that state_registry.ts names, with the fields that the table of state says; no
+ * function is among them, and no field hides one.
  *
  * Neighbours: object_graph.ts (the walk), simulation.ts and tests/fuzz/kernel (the programs),
  * tests/real/graph (kernels of real guests).
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { TransferCounts } from "../../kernel/task/transfer_counts.ts";
 import { runStep } from "../fuzz/kernel/fuzzer.ts";
 import { drawProgram } from "../fuzz/kernel/program.ts";
 import { World } from "../fuzz/kernel/world.ts";
 import { ROOT } from "../harness/dvisor.ts";
 import { isFull } from "../harness/machine.ts";
 import { Random } from "../harness/seeded.ts";
-import { Findings } from "./graph_findings.ts";
+import { Findings, wrongFields } from "./graph_findings.ts";
 import { Simulation } from "./simulation.ts";
 import { LANGUAGE, REGISTRY } from "./state_registry.ts";
 
@@ -74,6 +76,24 @@ Deno.test("each class of the registry is there", () => {
     for (const [, name] of text.matchAll(/\bclass (\w+)/g)) declared.add(name!);
   }
   assertEquals([...REGISTRY.keys()].filter((name) => !declared.has(name)), []);
+});
+
+Deno.test("objects with other fields than the table of state says are found", () => {
+  const counts = new TransferCounts(), [first = "", ...others] = Object.keys(counts);
+  assertEquals(wrongFields(counts), null);
+  const made = (names: readonly string[]) => {
+    const fields = names.map((name) => [name, 0] as const);
+    return wrongFields(
+      Object.setPrototypeOf(Object.fromEntries(fields), TransferCounts.prototype),
+    ) ?? "";
+  };
+  assertMatch(made(others), /lacks \(readBytes\)/);
+  assertMatch(made([...others, first]), /in this order: writtenBytes .* readBytes$/);
+  assertMatch(made([first, ...others, "later"]), /the extra fields \(later\)/);
+  const unset = Object.assign(new TransferCounts(), { reads: undefined });
+  assertMatch(wrongFields(unset) ?? "", /no value in the fields reads$/);
+  class TaskDelay {}
+  assertMatch(wrongFields(new TaskDelay()) ?? "", /not of the class/);
 });
 
 /** Fields that no snapshot could take: private to the language, an iterator, a weak collection. */

@@ -1,14 +1,9 @@
 /**
- * What a snapshot will do with the objects that a kernel holds, by their classes. A class that is
- * not here is reported by state_graph_test.ts: decide what a snapshot does with it, then name it.
+ * What the walks of the tests know of the classes that they may meet: kernel/snapshot/fates.ts, the
+ * language's own, and the hosts of the tests.
  */
 
-/**
- * State is saved field by field. What is derived is left out and made again: caches, scratch. A
- * host resource is what the kernel runs on, which a restored kernel is given anew; nothing behind
- * it is looked at.
- */
-type Fate = "state" | "derived" | "host";
+import { type Fate, FATES } from "../../kernel/snapshot/fates.ts";
 
 /** Made by the language, not by a class of the kernel. */
 export const LANGUAGE: readonly string[] = (`
@@ -16,116 +11,12 @@ export const LANGUAGE: readonly string[] = (`
   Uint8Array
 `).trim().split(/\s+/);
 
-const STATE = `
-  AbstractNames Account AddressDump AddressIndex AddressLayout AioContext AioContexts AioEvent
-  AioPoll AioRing AllRights AnonFiles AnonFs AnonInode AreaTextFile ArrayPasses AskedQuestions
-  AsyncListener AttrDir AttrFile AwaitedFault Backlog Bandwidth BlockRing BpfFilter BpfProgram
-  BpfProgramFile BpfPrograms BufferList BufferRing ByteQueue ByteRing CallRecord Cgroup Cgroup2Type
-  CgroupFs CgroupNamespace CgroupType CgroupView Cgroups ChangeLock ChangeSignal ChargeShare
-  ChargesEnd Collection ConsoleOpener Container ContainerAccounts ContainerMemory ContainerNode
-  Containment ContextFile ControlOpener CookieNotifier CopyBuffer CountSteps CpuClock
-  CpuIntervalTimer CpuLimitTimer CpuState CpuText CpusetState Datagram DatagramQueue DebugRegisters
-  Deferral DeferredWork Dentry DentryCache DeviceDir DeviceGroupTable DeviceIo DeviceNumbers
-  DeviceState DeviceText DevicesDir DevptsDirFile DevptsFs DevptsRoot DevptsType DevtmpfsFs
-  DevtmpfsType DiagFilter DirEntries DirEntry DirectorySignal Domain DonatedFile Dropping Drops
-  DumpSequence EbpfProgram EchoQueue Endpoint EndsOfSpaces Entry EntryCursor EpollFile EpollItem
-  Event EventFile Expiry ExtendedError FairTurns FamilyRoutes FamilySettings FanEvent FanotifyFile
-  Fanout FastOpen FdDir FdLink FdSets FdTable FdinfoDir FdinfoFile Fifo FifoOpen FifoOpener FileData
-  FileHandles FileLock FileLocks FileMappings FileOfGroup FileOwner FilePages FileSystemEnd
-  FileTable FilterTracer FixedBuffer FixedDir FixedFile FixedLink ForgetTree ForkCopies ForkWork
-  FrameAllocator FrameCharges FrameGenerations FrameQuarantine FreezeState FreezeWatch FsContext
-  FsTypes FullFile FullOpener FutexTable FutexWaiter GeneratedDirFile GenericFamilies GoferBacking
-  GoferDirFile GoferDirectory GoferFile GoferFs GoferNode GoferRegular GoferSymlink
-  GroupDevicePolicy GroupDir GroupFileInode GroupLists GroupMarks GroupNode GroupSet GroupSort
-  GroupTable GroupXattrs Handle HeldFile HelperEnd Hierarchy HighLimit HostEnd HostEndWatch HostFdFs
-  HostFdInode HostFdOpener HostFifoOpener HostFile HostListener HostSocket HostSocketWatch IdMapFile
-  IdMapText Inet6Addresses InetDump InetFamily InetPorts InetTable InfoRecord InotifyFile
-  InotifyWatch InputQueue IoCharges IoRate IoState IpCounters IpOptions IpcLimits IpcMessage
-  IpcMessageQueue IpcMessages IpcNamespace IpcTable ItemsEnd Job JobCpu JobDeadline JobKill
-  JobMemory KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode KmsgOpener LayerListing Layouts
-  Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline Link LinkDir LinkGroups
-  LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing LiveInode LoadAverage
-  LoadedProgram LocalRouteDump LockAges LockWait LockWaits LongWalk Loop LoopControlFile LoopDevice
-  LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport MainRouteDump ManyKills MapFileLink
-  MapFilesDir MappedMemory Mark MasterFile MemFile MemInode MemPolicy Membership Memberships
-  MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits MemoryManager MemoryState
-  MemoryText MemoryTextFile MemoryUse Merge MessageCounter MessageQueue MonitorEvent Mount MountFile
-  MountNamespace MountPaths MountPlace MountSteps MountsFile MountsInode MoveEnd MqueueDirectory
-  MqueueFile MqueueFs MqueueType NamespaceCounts Namespaces NeighbourDump NetDir NetNamespace
-  NetSettingsDir NetSettingsView NetShared NetTables NetText NetTextFile NetlinkDump NetlinkFamily
-  NetlinkProtocol NetlinkSocket NetlinkTable Notification Notifier NsDir NsFile NsFs NsInode NsLink
-  NullFile NullOpener ObjectRanks OciFilter OomKiller OpenAttr OpenGroupFile Output OverlayDirFile
-  OverlayDirectory OverlayFile OverlayFs OverlayNode OverlayType OwnMemory PacketCounter PacketDump
-  PacketFamily PacketRing PacketSocket PacketTable PageMap PagemapFile PagemapInode PassWaiter
-  PatchedSites Path PathFile PeakSampler PeerCredentials PeerGroup Pending PendingExec PendingFault
-  PendingSignals PermissionRequest PiState Pid PidFd PidNamespace PidsState PingSocket Pipe PipeFile
-  PlaceLink PolledRandomFile PortIds PortTable PosixTimer PrefixRoutes ProcConnector ProcFacts
-  ProcFs ProcFsType ProcKmsgFile ProcRootDir ProcessGroup ProcessTimers ProgramAddresses
-  ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener PtmxOpener QueueCaller QueuedMessage
-  RamFs RamFsType RandomFile RandomOpener RangeWork RawSocket RealTimer Reaper RecordWait
-  Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement Retry ReuseGroup
-  RightsInFlight RingFds RouteTable Routes RowSteps RuleTable RulesetFile RunQueue SandboxAccounts
-  SandboxKernel SchedAttributes SeccompListener SecretBacking SecretFile SecretFs SecretInode
-  SecretStore Segment SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session SetPasses
-  SetgroupsFile ShareSweep SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory ShmSegment
-  SigInfo SigSet SignalAction SignalFile SignalHandlers SignalNotifier SignalledHolder
-  SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts SocketGroups SocketIndex
-  SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage StoredInode StreamQueue StringList
-  StringLists StringPiece SyncWork SysFs SysFsType SysSourceText SyscallArgs SysctlFile SysctlStore
-  SystemText Taps Task TaskDelay TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef
-  TaskSignals TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters
-  TcpOptions TcpSequence TcpTally TcpTimer Terminal TerminalSettings Terminals TextFile ThreadGroup
-  ThreadsDir TimeNamespace TimerFile TimerQueue TmpfsBacking TmpfsDirFile TmpfsDirectory TmpfsFile
-  TmpfsFs TmpfsNode TmpfsRegular TmpfsSymlink TmpfsType Trace Traffic TransferCounts TransportTables
-  TtyOpener TurnAccount TurnAccounts TurnNode TurnServer UdpCounters UdpLiteSocket UdpOptions
-  UdpSocket Unanswered UnixDgram UnixDump UnixFamily UnixSeqpacket UnixStream UnixTable UrgentMark
-  UrgentSignals Uring UringMemory Usage UserCursor UserKeyrings UserNamespace Userfault
-  UserfaultDevice UserfaultFile UserfaultOpener UtsNamespace Vfs View Vma VmaList WaitQueue WaitSet
-  WaitingFrames WaitingSemop WatchList WatchersEnd WatchesEnd Worker ZeroBacking ZeroFile ZeroOpener
-`;
-
-const DERIVED = `
-  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
-  HostUse KnownFrames Measured MemoryFrames NetlinkRequest PatchCache PatchedPage Quota
-  ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window
-  WriteRun
-`;
-
-/**
- * What the Gofer and the host's network have answered, and answer again: names, listings,
- * attributes, fids, descriptors of files that no guest has open, links and addresses.
- */
-const FETCHED = `
-  FetchedNames FidCache HostLinks HostTransport IdleFiles ListingCache MissingNames NetlinkClient
-  OpenAhead ScanBatch ScannedDir ScannedTree Trail TreeScan
-`;
-
-/** The platform, its address spaces and contexts, and the host of the tests. */
-const HOST = `
-  Arena FakeContext FakePlatform FakeSpace HostWatch NoContext SimContext SimHost SimPlatform
-  SimSpace WorldHost
-`;
-
-/**
- * The same of a sandbox, with the Gofer's connection and the part of the boot process around the
- * kernel, which listens to ends of processes, to the terminal's output and to timers of its own.
- */
-const BOOT = `
-  Birth Deadline DebugLog EndCheck EndOfGrace EndWatch FromGuest GoferClient GuestProcess Input
-  KvmContext KvmPlatform KvmSpace Place PtraceContext PtracePlatform PtraceSpace RealHost
-  RealHostNetwork ReleaseImage Sandbox StartHooks Strace SystrapContext SystrapPlatform
-  SystrapSpace SystrapThunks ThunkTable TurnLog V8Heap
-`;
-
-function rows(fate: Fate, names: string): [string, Fate][] {
-  return names.trim().split(/\s+/).map((name) => [name, fate]);
-}
+/** The platforms and hosts that tests give to a kernel. */
+const TEST_HOSTS =
+  "FakeContext FakePlatform FakeSpace SimContext SimHost SimPlatform SimSpace WorldHost";
 
 export const REGISTRY: ReadonlyMap<string, Fate> = new Map([
   ...LANGUAGE.map((name): [string, Fate] => [name, "state"]),
-  ...rows("state", STATE),
-  ...rows("derived", DERIVED),
-  ...rows("derived", FETCHED),
-  ...rows("host", HOST),
-  ...rows("host", BOOT),
+  ...FATES,
+  ...TEST_HOSTS.split(" ").map((name): [string, Fate] => [name, "host"]),
 ]);

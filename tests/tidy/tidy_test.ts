@@ -10,6 +10,8 @@ import { ROOT, type SourceFile, sourceFiles } from "./source_files.ts";
 
 const MAX_LINES = 500;
 const MAX_WIDTH = 100;
+/** What `deno task state` writes. */
+const GENERATED = "kernel/snapshot/state_table.ts";
 const TOP_FOLDERS = ["ffi", "platform", "kernel", "gofer", "oci", "tests", "tools"];
 
 const code = sourceFiles((name) => name.endsWith(".ts"));
@@ -32,8 +34,8 @@ Deno.test("there is something to check", () => {
   assertEquals(code.some((f) => f.path === "tests/tidy/tidy_test.ts"), true);
 });
 
-Deno.test(`no source file is longer than ${MAX_LINES} lines`, () => {
-  const long = code.filter((f) => f.lines.length > MAX_LINES);
+Deno.test(`no source file that a person writes is longer than ${MAX_LINES} lines`, () => {
+  const long = code.filter((f) => f.lines.length > MAX_LINES && f.path !== GENERATED);
   assertEquals(long.map((f) => `${f.path}: ${f.lines.length} lines`), []);
 });
 

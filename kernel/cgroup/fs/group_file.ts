@@ -70,7 +70,7 @@ export class GroupFileInode extends TextInode {
   }
 }
 
-class OpenGroupFile extends TextFile {
+export class OpenGroupFile extends TextFile {
   private readonly group: GroupFileInode;
   private readonly handle: GroupHandle;
   /** Changes up to the last read; -1: it was never read. */

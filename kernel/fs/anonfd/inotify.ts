@@ -40,7 +40,7 @@ const AT = InotifyEvent.at, HEADER = InotifyEvent.size;
 const buffer = new Uint8Array(HEADER + 256);
 const view = new DataView(buffer.buffer);
 
-class Event {
+export class Event {
   readonly wd: number;
   readonly mask: number;
   readonly cookie: number;
@@ -70,7 +70,7 @@ class Event {
   }
 }
 
-class InotifyWatch extends Watch {
+export class InotifyWatch extends Watch {
   readonly file: InotifyFile;
   readonly wd: number;
 
@@ -222,7 +222,7 @@ export class InotifyFile extends AnonFile {
   }
 }
 
-class WatchesEnd implements WorkItem {
+export class WatchesEnd implements WorkItem {
   private readonly file: InotifyFile;
 
   constructor(file: InotifyFile) {

@@ -29,7 +29,7 @@ interface MonotonicClock {
   readonly timers: TimerQueue;
 }
 
-class Expiry extends Timer {
+export class Expiry extends Timer {
   private readonly file: TimerFile;
 
   constructor(file: TimerFile) {

@@ -52,31 +52,31 @@ export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: L
   special.registerCharacter(MISC_MAJOR, USERFAULTFD_MINOR, new UserfaultOpener());
 }
 
-class NullOpener implements SpecialOpener {
+export class NullOpener implements SpecialOpener {
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     return new NullFile(caller.account, inode, flags);
   }
 }
 
-class ZeroOpener implements SpecialOpener {
+export class ZeroOpener implements SpecialOpener {
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     return new ZeroFile(caller.account, inode, flags);
   }
 }
 
-class UserfaultOpener implements SpecialOpener {
+export class UserfaultOpener implements SpecialOpener {
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     return new UserfaultDevice(caller.account, inode, flags);
   }
 }
 
-class FullOpener implements SpecialOpener {
+export class FullOpener implements SpecialOpener {
   open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     return new FullFile(caller.account, inode, flags);
   }
 }
 
-class RandomOpener implements SpecialOpener {
+export class RandomOpener implements SpecialOpener {
   private readonly host: Host;
   private readonly isPolled: boolean;
 
@@ -96,7 +96,7 @@ class RandomOpener implements SpecialOpener {
  * DIFFERS: no program may read the log. Linux refuses it to programs without CAP_SYSLOG
  * (dmesg_restrict).
  */
-class KmsgOpener implements SpecialOpener {
+export class KmsgOpener implements SpecialOpener {
   private readonly sink: LogSink;
 
   constructor(sink: LogSink) {

@@ -80,7 +80,7 @@ function errorOf(made: Inode | number): number {
 }
 
 /** The file system of one mount. */
-class DevtmpfsFs extends TmpfsFs {
+export class DevtmpfsFs extends TmpfsFs {
   loops: LoopDevices | null = null;
 
   /** Not in slices: `destroy` must remove it from the loop devices. */

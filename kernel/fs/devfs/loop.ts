@@ -241,7 +241,7 @@ export class LoopControlFile extends OpenFile {
   }
 }
 
-class LoopOpener implements SpecialOpener {
+export class LoopOpener implements SpecialOpener {
   private readonly devices: LoopDevices;
 
   constructor(devices: LoopDevices) {
@@ -254,7 +254,7 @@ class LoopOpener implements SpecialOpener {
   }
 }
 
-class ControlOpener implements SpecialOpener {
+export class ControlOpener implements SpecialOpener {
   private readonly devices: LoopDevices;
 
   constructor(devices: LoopDevices) {

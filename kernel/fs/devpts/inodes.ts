@@ -121,7 +121,7 @@ export class DevptsRoot extends DevptsInode {
 }
 
 /** The open directory. Positions: 0 ".", 1 "..", 2 "ptmx", 3 + index. */
-class DevptsDirFile extends DirFile {
+export class DevptsDirFile extends DirFile {
   override readonly inode: DevptsRoot;
 
   constructor(account: Account, inode: DevptsRoot, flags: number) {

@@ -95,7 +95,7 @@ export class PtmxOpener extends InodeOpener {
 }
 
 /** Opens a device node of ptmx elsewhere: the devpts is the mount on `pts` beside the node. */
-class PtmxNodeOpener implements SpecialOpener {
+export class PtmxNodeOpener implements SpecialOpener {
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
     const { namespace } = caller.fs;
     const dentry = namespace.vfs.dentries.lookup(path.dentry.parent, "pts");
@@ -107,7 +107,7 @@ class PtmxNodeOpener implements SpecialOpener {
 }
 
 /** Opens /dev/tty: the caller's controlling terminal. */
-class TtyOpener implements SpecialOpener {
+export class TtyOpener implements SpecialOpener {
   private readonly host: Host;
   private readonly hooks: TerminalHooks;
 
@@ -123,7 +123,7 @@ class TtyOpener implements SpecialOpener {
   }
 }
 
-class ConsoleOpener implements SpecialOpener {
+export class ConsoleOpener implements SpecialOpener {
   private readonly host: Host;
   private readonly terminals: Terminals;
 

@@ -138,7 +138,7 @@ export class FixedDir extends GeneratedDir {
 }
 
 /** An open directory, for getdents64(2). */
-class GeneratedDirFile extends DirFile {
+export class GeneratedDirFile extends DirFile {
   readonly inode: GeneratedDir;
 
   constructor(account: Account, dir: GeneratedDir, flags: number) {

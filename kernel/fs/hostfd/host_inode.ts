@@ -171,7 +171,7 @@ class HostWatch extends Waiter {
 }
 
 /** Opens /dev/stdout or /proc/PID/fd/N: another description of the same descriptor. */
-class HostFdOpener extends InodeOpener {
+export class HostFdOpener extends InodeOpener {
   override open(caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
     return inode instanceof HostFdInode && inode.fd >= 0
       ? new HostFile(caller.account, inode, flags, false)

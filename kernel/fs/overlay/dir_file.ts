@@ -77,7 +77,7 @@ export class OverlayDirFile extends DirFile {
  * Merges the names of the upper layer and those of the lower one that it does not cover, in several
  * turns.
  */
-class Merge {
+export class Merge {
   readonly list: LayerEntry[] = [];
   private readonly account: Account;
   private readonly dir: OverlayDirectory;

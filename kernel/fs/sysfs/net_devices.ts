@@ -49,7 +49,7 @@ function findDevice(source: SysSource, name: string): NetDevice | null {
   return source.net.devices.list().find((d) => d.name === name) ?? null;
 }
 
-class DeviceText extends SysText {
+export class DeviceText extends SysText {
   private readonly source: SysSource;
   private readonly device: string;
   private readonly file: string;
@@ -70,7 +70,7 @@ class DeviceText extends SysText {
 }
 
 /** The directory of one device. */
-class DeviceDir extends FixedDir {
+export class DeviceDir extends FixedDir {
   constructor(fs: GeneratedFs, parent: GeneratedDir, source: SysSource, device: string) {
     super(fs, parent, 0o755);
     const statistics = this.put("statistics", new FixedDir(fs, this, 0o755));

@@ -19,7 +19,7 @@ import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES, SYS_MOUNT_PLACES } from "./syste
 
 const ROOT_INO = 1;
 
-class SysFs extends GeneratedFs {
+export class SysFs extends GeneratedFs {
   override readonly type = "sysfs";
   override readonly magic = SYSFS_MAGIC;
   override readonly isRevealing = true;
@@ -87,13 +87,13 @@ class SysFs extends GeneratedFs {
 }
 
 /** An empty directory that serves as a mountpoint. */
-class MountPlace extends FixedDir {
+export class MountPlace extends FixedDir {
   override get isForMountsOnly(): boolean {
     return true;
   }
 }
 
-class SysSourceText extends SysText {
+export class SysSourceText extends SysText {
   private readonly source: SysSource;
   private readonly path: string;
 
@@ -109,7 +109,7 @@ class SysSourceText extends SysText {
   }
 }
 
-class CpuText extends SysText {
+export class CpuText extends SysText {
   private readonly source: SysSource;
   private readonly cpu: number;
   private readonly file: string;

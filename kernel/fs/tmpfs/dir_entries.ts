@@ -5,7 +5,7 @@ import type { Inode } from "../../vfs/inode.ts";
 /** The first cookie: positions 0 and 1 are "." and "..". */
 const FIRST_COOKIE = 2;
 
-class DirEntry {
+export class DirEntry {
   readonly name: string;
   /** Null once it was removed: the entry stays in the list until that is compacted. */
   inode: Inode | null;

@@ -24,7 +24,7 @@ import { TmpfsRegular } from "./regular.ts";
 import { TmpfsBacking, TmpfsFile } from "./regular_file.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 
-class SecretFs extends TmpfsFs {
+export class SecretFs extends TmpfsFs {
   override statfs(out: StatFs): number {
     out.type = SECRETMEM_MAGIC;
     out.blockSize = 4096;
@@ -33,7 +33,7 @@ class SecretFs extends TmpfsFs {
   }
 }
 
-class SecretInode extends TmpfsRegular {
+export class SecretInode extends TmpfsRegular {
   override readonly isSealable: boolean = false;
 
   /** The size can be set once. */
@@ -49,7 +49,7 @@ class SecretInode extends TmpfsRegular {
   }
 }
 
-class SecretFile extends TmpfsFile {
+export class SecretFile extends TmpfsFile {
   private pages: SecretBacking | null = null;
 
   override get isSeekable(): boolean {
@@ -75,7 +75,7 @@ class SecretFile extends TmpfsFile {
   }
 }
 
-class SecretBacking extends TmpfsBacking {
+export class SecretBacking extends TmpfsBacking {
   override readonly isSecret: boolean = true;
   override readonly isMemory: boolean = false;
 

@@ -56,7 +56,7 @@ abstract class QueueNotifier implements MqueueNotifier {
 }
 
 /** SIGEV_NONE: no notification, but no other process can register. */
-class SilentNotifier extends QueueNotifier {
+export class SilentNotifier extends QueueNotifier {
   override readonly kind = SIGEV_NONE;
 }
 
@@ -64,7 +64,7 @@ class SilentNotifier extends QueueNotifier {
  * The process registered for the signal, so no permission is checked. Therefore the signal is not
  * sent to a program that the process has executed since, which may have other rights.
  */
-class SignalNotifier extends QueueNotifier {
+export class SignalNotifier extends QueueNotifier {
   override readonly kind = SIGEV_SIGNAL;
   override readonly signo: number;
   private readonly valueLo: number;
@@ -105,7 +105,7 @@ class SignalNotifier extends QueueNotifier {
   }
 }
 
-class CookieNotifier extends QueueNotifier {
+export class CookieNotifier extends QueueNotifier {
   override readonly kind = SIGEV_THREAD;
   private readonly socket: NetlinkSocket;
   private readonly cookie: Uint8Array<ArrayBuffer>;

@@ -52,7 +52,7 @@ import { pathArg } from "../../syscalls/fs/arguments.ts";
 const A = MqAttr.at;
 
 /** The task as a caller whose root is the directory of its queues. */
-class QueueCaller implements Caller {
+export class QueueCaller implements Caller {
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly cred: Credentials;

@@ -27,7 +27,7 @@ export function sysSemget(t: Task, a: SyscallArgs): number {
 }
 
 /** The call's operations, in `progress.object` while it waits. */
-class WaitingSemop {
+export class WaitingSemop {
   readonly set: SemaphoreSet;
   readonly ops: SemOperations;
 

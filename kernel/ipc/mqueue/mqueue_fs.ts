@@ -128,7 +128,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
 }
 
 /** The only directory, which contains queues alone. */
-class MqueueDirectory extends TmpfsDirectory {
+export class MqueueDirectory extends TmpfsDirectory {
   private readonly owner: MqueueFs;
 
   constructor(account: Account, owner: MqueueFs) {

@@ -23,7 +23,7 @@ import { type IpcClock, type IpcMaker, IpcObject, IpcTable } from "./ipc_object.
 const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
 
 /** The identity of a segment: the inode number is its identifier. */
-class ShmIdentity implements FileIdentity {
+export class ShmIdentity implements FileIdentity {
   readonly dev = SHMEM_DEV;
   private readonly segment: ShmSegment;
 

@@ -45,7 +45,7 @@ const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
 const TWO32 = 0x100000000;
 
 /** A ruleset that is not in force yet. */
-class RulesetFile extends AnonFile {
+export class RulesetFile extends AnonFile {
   readonly handled: Handled;
   readonly rules: RuleTable;
 

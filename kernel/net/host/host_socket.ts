@@ -409,7 +409,7 @@ export class HostSocket extends Socket {
   }
 }
 
-class HostSocketWatch extends Waiter {
+export class HostSocketWatch extends Waiter {
   private readonly socket: HostSocket;
   /** `receivedBytes` when the host last reported an urgent byte; -1: none. */
   private urgentBytes: number = -1;

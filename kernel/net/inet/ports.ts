@@ -117,7 +117,7 @@ function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number
 }
 
 /** Ports that are never chosen as ephemeral: the setting is a list of ports and ranges. */
-class ReservedPorts {
+export class ReservedPorts {
   private text: string = "";
   /** One bit a port; null: no port is reserved. */
   private bits: Uint8Array<ArrayBuffer> | null = null;

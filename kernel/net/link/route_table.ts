@@ -11,7 +11,7 @@ import type { Route } from "./route.ts";
 const INSERTED_MAX = 16;
 
 /** The routes of one prefix length by network; those of one network are in the order of metrics. */
-class PrefixRoutes {
+export class PrefixRoutes {
   readonly bits: number;
   private readonly byNetwork: Map<string, Route[]> = new Map();
 
@@ -53,7 +53,7 @@ class PrefixRoutes {
 const NONE: readonly Route[] = [];
 
 /** The routes of one address family. */
-class FamilyRoutes {
+export class FamilyRoutes {
   /** By prefix length, the longest first. */
   private readonly prefixes: PrefixRoutes[] = [];
   private readonly isFour: boolean;

@@ -34,7 +34,7 @@ export function dumpAddresses(r: RouteRequest): number {
   return r.answerBy(new AddressDump(r.request, r.net.links, familiesOf(r), index));
 }
 
-class AddressDump extends LinkDump<LinkAddress> {
+export class AddressDump extends LinkDump<LinkAddress> {
   override get version(): number {
     return this.table.linkChanges + this.table.addressChanges;
   }

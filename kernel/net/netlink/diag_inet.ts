@@ -79,7 +79,7 @@ export function answerInet(r: RouteRequest, out: NetlinkWriter): number {
   return r.answerBy(new InetDump(r, protocol, filter));
 }
 
-class InetDump extends SocketDump {
+export class InetDump extends SocketDump {
   private readonly shown: Shown;
   private readonly family: number;
   private readonly protocol: number;

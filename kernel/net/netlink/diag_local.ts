@@ -40,7 +40,7 @@ export function listUnix(r: RouteRequest, out: NetlinkWriter): number {
   return 0;
 }
 
-class UnixDump extends SocketDump {
+export class UnixDump extends SocketDump {
   private readonly shown: Shown;
   private readonly states: number;
 
@@ -108,7 +108,7 @@ export function listPackets(r: RouteRequest): number {
   return r.answerBy(new PacketDump(r, r.body.getUint32(D.OtherDiagReq.at.show, true)));
 }
 
-class PacketDump extends SocketDump {
+export class PacketDump extends SocketDump {
   private readonly show: number;
 
   constructor(r: RouteRequest, show: number) {
@@ -150,7 +150,7 @@ export function listNetlink(r: RouteRequest): number {
   return r.answerBy(new NetlinkDump(r, show, r.body.getUint8(D.OtherDiagReq.at.protocol)));
 }
 
-class NetlinkDump extends SocketDump {
+export class NetlinkDump extends SocketDump {
   private readonly show: number;
   private readonly protocol: number;
 

@@ -34,7 +34,7 @@ export function getLinks(r: RouteRequest, out: NetlinkWriter): number {
   return 0;
 }
 
-class LinksDump extends LinkDump<Link> {
+export class LinksDump extends LinkDump<Link> {
   override get version(): number {
     return this.table.linkChanges;
   }

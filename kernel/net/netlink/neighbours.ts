@@ -36,7 +36,7 @@ export function getNeighbours(r: RouteRequest, out: NetlinkWriter): number {
 type Entry = readonly [address: string, neighbour: Neighbour];
 const NONE: readonly Entry[] = [];
 
-class NeighbourDump extends LinkDump<Entry> {
+export class NeighbourDump extends LinkDump<Entry> {
   protected override itemsOf(link: Link): readonly Entry[] {
     return link.neighbours.size > 0 ? [...link.neighbours] : NONE;
   }

@@ -9,7 +9,7 @@ import type { NetlinkSocket } from "./netlink_socket.ts";
 /**
  * Port ids: the first socket of a process has its pid, further ones have numbers that are no pid.
  */
-class PortIds<T extends object> {
+export class PortIds<T extends object> {
   private readonly ids: Map<number, T> = new Map();
   /** As on Linux, numbers go down from the top of the negative ones. */
   private next: number = 0xfffff000;

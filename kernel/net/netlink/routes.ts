@@ -51,7 +51,7 @@ export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
 }
 
 /** The routes of table local, which follow from the addresses of links. */
-class LocalRouteDump extends LinkDump<LinkAddress> {
+export class LocalRouteDump extends LinkDump<LinkAddress> {
   protected override itemsOf(link: Link): readonly LinkAddress[] {
     return link.isUp ? link.addresses : NONE;
   }
@@ -72,7 +72,7 @@ class LocalRouteDump extends LinkDump<LinkAddress> {
 const NONE: readonly LinkAddress[] = [];
 
 /** The routes of table main; it remembers the last route that was sent. */
-class MainRouteDump extends Dump {
+export class MainRouteDump extends Dump {
   private readonly table: LinkTable;
   private readonly family: number;
   private last: Route | null = null;

@@ -203,7 +203,7 @@ export class BlockRing extends RingMemory {
   }
 }
 
-class RetireTimer extends Timer {
+export class RetireTimer extends Timer {
   private readonly ring: BlockRing;
 
   constructor(ring: BlockRing) {

@@ -16,7 +16,7 @@ import { networkAt, RingMemory, type RingPacket } from "./ring_memory.ts";
 const RING_MAX = 64 << 20;
 const header = new Uint8Array(P.TPACKET_HDRLEN), words = new DataView(header.buffer);
 
-class PacketRing extends RingMemory {
+export class PacketRing extends RingMemory {
   private readonly frameBytes: number;
   private readonly perBlock: number;
   private readonly blockBytes: number;

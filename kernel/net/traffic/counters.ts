@@ -59,7 +59,7 @@ export class IpCounters {
 }
 
 /** Connections and segments of TCP. */
-class TcpCounters {
+export class TcpCounters {
   segmentsIn: number = 0;
   segmentsOut: number = 0;
   /** Segments sent with data, and without. */

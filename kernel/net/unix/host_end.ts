@@ -176,7 +176,7 @@ export class HostEnd extends ConnectionSocket {
   }
 }
 
-class HostEndWatch extends Waiter {
+export class HostEndWatch extends Waiter {
   private readonly end: HostEnd;
 
   constructor(end: HostEnd) {

@@ -23,7 +23,7 @@ const MAX_BYTES = 64 << 20;
 const FAULT_BYTES = 32768;
 
 /** Consecutive bytes of one sender; or an urgent byte, which is here and not in the ring. */
-class Segment {
+export class Segment {
   /** 0: an urgent byte that was received; its place stays. */
   length: number;
   /** The urgent byte; -1: the bytes are in the ring. */

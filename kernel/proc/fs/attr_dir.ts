@@ -47,7 +47,7 @@ export class AttrDir extends TaskNames {
   }
 }
 
-class AttrFile extends TextInode {
+export class AttrFile extends TextInode {
   private readonly ref: TaskRef;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number) {
@@ -78,7 +78,7 @@ class AttrFile extends TextInode {
 /**
  * A descriptor stays with the program that the process ran at open(2): others cannot write by it.
  */
-class OpenAttr extends TextFile {
+export class OpenAttr extends TextFile {
   private readonly attr: AttrFile;
   private readonly mm: MemoryManager | null;
 

@@ -159,7 +159,7 @@ export class FdinfoDir extends DescriptorDir {
   }
 }
 
-class FdinfoFile extends TextInode {
+export class FdinfoFile extends TextInode {
   private readonly ref: TaskRef;
   private readonly fd: number;
 

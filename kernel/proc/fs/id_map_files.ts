@@ -67,7 +67,7 @@ abstract class NamespaceFile extends TextFile {
   }
 }
 
-class IdMapFile extends NamespaceFile {
+export class IdMapFile extends NamespaceFile {
   private readonly kind: MapKind;
   private readonly source: ProcSource;
 
@@ -95,7 +95,7 @@ class IdMapFile extends NamespaceFile {
   }
 }
 
-class SetgroupsFile extends NamespaceFile {
+export class SetgroupsFile extends NamespaceFile {
   protected override render(): string {
     return this.userNs.allowsSetgroups ? "allow\n" : "deny\n";
   }

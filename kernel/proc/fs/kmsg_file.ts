@@ -28,7 +28,7 @@ export class KmsgInode extends GeneratedInode {
   }
 }
 
-class ProcKmsgFile extends OpenFile {
+export class ProcKmsgFile extends OpenFile {
   readonly inode: Inode;
   private readonly queue: WaitQueue = new WaitQueue();
 

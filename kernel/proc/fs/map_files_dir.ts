@@ -59,7 +59,7 @@ function nameOf({ start, end }: Vma): string {
   return `${start.toString(16)}-${end.toString(16)}`;
 }
 
-class MapFileLink extends MagicLink {
+export class MapFileLink extends MagicLink {
   private readonly start: number;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, vma: Vma) {

@@ -29,7 +29,7 @@ export class MemInode extends MemoryInode {
 
 const page = new Uint8Array(PAGE_SIZE);
 
-class MemFile extends OpenFile {
+export class MemFile extends OpenFile {
   readonly inode: MemInode;
   private readonly mm: MemoryManager;
 

@@ -41,7 +41,7 @@ export class MountsInode extends OwnedText {
 }
 
 /** Makes a row for each mount below the reader's root that existed at the start and still does. */
-class MountSteps implements TextSteps {
+export class MountSteps implements TextSteps {
   text: string = "";
   private readonly name: string;
   private readonly namespace: MountNamespace;
@@ -75,7 +75,7 @@ class MountSteps implements TextSteps {
   }
 }
 
-class MountsFile extends SteppedTextFile {
+export class MountsFile extends SteppedTextFile {
   private readonly name: string;
   private readonly namespace: MountNamespace;
   private readonly root: Path;

@@ -74,7 +74,7 @@ export class NetDir extends GeneratedDir {
   }
 }
 
-class NetText extends TextInode {
+export class NetText extends TextInode {
   readonly tables: NetTables;
   readonly name: string;
 
@@ -96,7 +96,7 @@ class NetText extends TextInode {
   }
 }
 
-class NetTextFile extends RowFile {
+export class NetTextFile extends RowFile {
   private readonly tables: NetTables;
   private readonly name: string;
 

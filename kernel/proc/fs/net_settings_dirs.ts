@@ -94,7 +94,7 @@ export class LinksDir extends GeneratedDir {
   }
 }
 
-class LinkDir extends GeneratedDir {
+export class LinkDir extends GeneratedDir {
   private readonly parent: LinksDir;
   private readonly where: string;
 
@@ -131,7 +131,7 @@ class LinkDir extends GeneratedDir {
   }
 }
 
-class LinkInode extends SysctlInode {
+export class LinkInode extends SysctlInode {
   private readonly family: LinkFamily;
   private readonly where: string;
   private readonly name: string;

@@ -137,7 +137,7 @@ export class NsFs extends GeneratedFs {
   }
 }
 
-class NsInode extends GeneratedInode {
+export class NsInode extends GeneratedInode {
   readonly namespace: Namespace;
   private readonly files: NsFs;
 

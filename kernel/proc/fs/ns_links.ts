@@ -16,7 +16,7 @@ import { AREA_PROCESS, AREA_THREAD, type TaskRef } from "./task_ref.ts";
  */
 const INO_INDEX = 1000;
 
-class NsLink extends MagicLink {
+export class NsLink extends MagicLink {
   private readonly name: NamespaceLink;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, name: NamespaceLink) {

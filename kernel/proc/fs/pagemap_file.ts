@@ -37,7 +37,7 @@ export class PagemapInode extends MemoryInode {
   }
 }
 
-class PagemapFile extends OpenFile {
+export class PagemapFile extends OpenFile {
   readonly inode: PagemapInode;
   private readonly mm: MemoryManager;
 

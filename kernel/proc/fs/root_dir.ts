@@ -126,7 +126,7 @@ export class ProcRootDir extends GeneratedDir implements ProcViewer {
 }
 
 /** /proc/self and /proc/thread-self, which lead to the caller. */
-class SelfLink extends GeneratedInode {
+export class SelfLink extends GeneratedInode {
   private readonly source: ProcSource;
   private readonly isThread: boolean;
 
@@ -144,7 +144,7 @@ class SelfLink extends GeneratedInode {
 }
 
 /** A file about the machine, by its path in SYSTEM_FILES. */
-class SystemText extends TextInode {
+export class SystemText extends TextInode {
   private readonly source: ProcSource;
   private readonly path: string;
 

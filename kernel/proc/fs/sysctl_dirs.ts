@@ -173,7 +173,7 @@ function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
 }
 
 /** A setting that lives elsewhere in the kernel. */
-class LiveInode extends SysctlInode {
+export class LiveInode extends SysctlInode {
   private readonly path: string;
 
   constructor(fs: GeneratedFs, source: ProcSource, path: string, permissions: number) {

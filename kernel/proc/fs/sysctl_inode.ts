@@ -116,7 +116,7 @@ export abstract class SysctlInode extends TextInode {
   }
 }
 
-class SysctlFile extends TextFile {
+export class SysctlFile extends TextFile {
   private readonly sysctl: SysctlInode;
   private readonly scope: SysctlScope;
 

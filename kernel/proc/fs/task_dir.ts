@@ -129,7 +129,7 @@ export class TaskDir extends TaskBelow {
 }
 
 /** /proc/PID/task: a directory for each thread. */
-class ThreadsDir extends TaskBelow {
+export class ThreadsDir extends TaskBelow {
   private readonly proc: ProcFs;
 
   constructor(fs: ProcFs, ref: TaskRef, parent: GeneratedDir, ino: number) {

@@ -77,7 +77,7 @@ export class TaskText extends OwnedText {
   }
 }
 
-class TaskTextFile extends TextFile {
+export class TaskTextFile extends TextFile {
   private readonly text: TaskText;
 
   constructor(account: Account, inode: TaskText, flags: number) {
@@ -124,7 +124,7 @@ export class MemoryText extends OwnedText {
   }
 }
 
-class MemoryTextFile extends TextFile {
+export class MemoryTextFile extends TextFile {
   private readonly text: MemoryText;
   private readonly mm: MemoryManager | null;
 

@@ -66,7 +66,7 @@ function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
 export const TURN_KILLS = 256;
 
 /** A signal for many processes, kept in `progress.object` between turns. */
-class ManyKills {
+export class ManyKills {
   readonly sig: number;
   /** Null for kill(-1), which skips init and the caller's own process. */
   readonly pgrp: ProcessGroup | null;

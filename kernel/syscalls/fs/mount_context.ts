@@ -50,7 +50,7 @@ const OPTION_BYTES = 100;
 /** Phases of a context. */
 const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
 
-class ContextFile extends AnonFile {
+export class ContextFile extends AnonFile {
   readonly type: FsType | null;
   /**
    * User namespace of the task that opened the context, which owns the file system, whatever task

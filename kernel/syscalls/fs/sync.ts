@@ -13,7 +13,7 @@ import type { Task } from "../../task/task.ts";
  * The file systems that a call has left to sync, each with its number of files. Files that are
  * written meanwhile are not waited for.
  */
-class SyncWork {
+export class SyncWork {
   private readonly left: { readonly fs: FileSystem; files: number }[];
   private error: number = 0;
 

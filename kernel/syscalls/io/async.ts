@@ -50,7 +50,7 @@ const BANDS: readonly number[] = [
   POLLHUP | POLLERR,
 ];
 
-class AsyncListener extends Waiter implements FileWatcher {
+export class AsyncListener extends Waiter implements FileWatcher {
   prevWatcher: FileWatcher | null = null;
   nextWatcher: FileWatcher | null = null;
   readonly deferred = null;

@@ -41,7 +41,7 @@ const EVENTS: readonly (readonly [number, number])[] = [
   [DN_ATTRIB, IN_ATTRIB],
 ];
 
-class DirectorySignal extends Watch {
+export class DirectorySignal extends Watch {
   readonly file: OpenFile;
   readonly files: FdTable;
   /** The descriptor that siginfo shows. */

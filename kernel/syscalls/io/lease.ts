@@ -9,7 +9,7 @@ import { signalMessage } from "./async.ts";
 import { dropOwner, ownerByDefault } from "./owner.ts";
 
 /** Sends SIGIO to the owner that F_SETOWN named. */
-class SignalledHolder implements LeaseHolder {
+export class SignalledHolder implements LeaseHolder {
   readonly pid: number;
   private readonly fd: number;
 

@@ -85,7 +85,7 @@ function pollOne(t: Task, fd: number, events: number): number {
 }
 
 /** poll(2) of more descriptors than one turn polls. */
-class ArrayPasses extends PollPasses {
+export class ArrayPasses extends PollPasses {
   private readonly addr: number;
 
   constructor(t: Task, addr: number, count: number) {

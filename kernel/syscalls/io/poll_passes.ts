@@ -66,7 +66,7 @@ export abstract class PollPasses {
   }
 }
 
-class PassWaiter extends TaskWaiter {
+export class PassWaiter extends TaskWaiter {
   private readonly passes: PollPasses;
 
   constructor(task: Task, passes: PollPasses) {

@@ -26,7 +26,7 @@ const EX_SET = POLLPRI | POLLNVAL;
 const SETS: readonly number[] = [IN_SET, OUT_SET, EX_SET];
 
 /** The sets of a call, before and after, one bit for each descriptor. */
-class FdSets {
+export class FdSets {
   private readonly input: readonly Uint8Array<ArrayBuffer>[];
   private readonly output: readonly Uint8Array<ArrayBuffer>[];
 
@@ -170,7 +170,7 @@ function selectMany(t: Task, a: SyscallArgs, n: number, bytes: number): number {
 }
 
 /** Passes over sets that are read once, because the call writes its result over them. */
-class SetPasses extends PollPasses {
+export class SetPasses extends PollPasses {
   private readonly sets: FdSets;
   private readonly bytes: number;
 

@@ -94,7 +94,7 @@ function readOn(t: Task, lists: StringLists): number {
 }
 
 /** The arguments and the environment of the new program. */
-class StringLists {
+export class StringLists {
   readonly argv: ListReader;
   readonly envp: ListReader;
 
@@ -111,7 +111,7 @@ class StringLists {
 }
 
 /** Reads a vector of strings that ends with a null pointer. A null vector is an empty one. */
-class ListReader {
+export class ListReader {
   readonly pieces: StringPiece[] = [];
   /** Address of the next pointer; 0: the end was reached. */
   private at: number;

@@ -1,7 +1,7 @@
 /**
  * The graph of objects of a kernel that runs real programs is what a snapshot would save, as that
  * of a simulated kernel is (tests/sim/state_graph_test.ts): each object is of a class that
- * tests/sim/state_registry.ts names, and no function is among them.
+ * kernel/snapshot/rules names, with the fields of the table of state; no function is among them.
  *
  * The walk has to run in the process that holds the kernel, which is confined and has no way in for
  * a test. So dvisor runs from its sources with another main module, walked_dvisor.ts: the boot

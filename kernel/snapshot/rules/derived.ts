@@ -1,0 +1,21 @@
+/**
+ * The classes whose objects a snapshot leaves out because a restored kernel makes them again.
+ * Neighbours: state.ts, host.ts.
+ */
+
+/** Caches, scratch, and counts that are taken again. */
+export const DERIVED_CLASSES: readonly string[] = (`
+  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
+  HostUse KnownFrames Measured MemoryFrames NetlinkRequest PatchCache PatchedPage Quota
+  ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window
+  WriteRun
+`).trim().split(/\s+/);
+
+/**
+ * What the Gofer and the host's network have answered, and answer again: names, listings,
+ * attributes, fids, descriptors of files that no guest has open, links and addresses.
+ */
+export const FETCHED_CLASSES: readonly string[] = (`
+  FetchedNames FidCache HostLinks HostTransport IdleFiles ListingCache MissingNames NetlinkClient
+  OpenAhead ScanBatch ScannedDir ScannedTree Trail TreeScan
+`).trim().split(/\s+/);

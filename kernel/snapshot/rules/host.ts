@@ -1,0 +1,20 @@
+/**
+ * The classes of what a kernel runs on: a restored kernel is given other objects. A snapshot looks
+ * at nothing behind them. They have names here and no imports, as most stand in layers above.
+ * Neighbours: state.ts, derived.ts.
+ */
+
+/** The host, its memory, the platform with its address spaces and contexts, and watches. */
+export const HOST_CLASSES: readonly string[] = (`
+  Arena HostWatch KvmContext KvmPlatform KvmSpace NoContext PtraceContext PtracePlatform PtraceSpace
+  RealHost RealHostNetwork SystrapContext SystrapPlatform SystrapSpace SystrapThunks ThunkTable
+`).trim().split(/\s+/);
+
+/**
+ * The connection to a Gofer, and the part of the boot process around the kernel, which listens to
+ * ends of processes, to the terminal's output and to timers of its own.
+ */
+export const BOOT_CLASSES: readonly string[] = (`
+  Birth Deadline DebugLog EndCheck EndOfGrace EndWatch FromGuest GoferClient GuestProcess Input
+  Place ReleaseImage Sandbox StartHooks Strace TurnLog V8Heap
+`).trim().split(/\s+/);
