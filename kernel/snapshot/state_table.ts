@@ -248,6 +248,7 @@ import { NetlinkSocket } from "../net/netlink/netlink_socket.ts";
 import { ProcConnector } from "../net/netlink/proc_connector.ts";
 import { NetlinkProtocol, PortIds } from "../net/netlink/protocol.ts";
 import { LocalRouteDump, MainRouteDump } from "../net/netlink/routes.ts";
+import { NetlinkRequest } from "../net/netlink/writer.ts";
 import { BlockRing, RetireTimer } from "../net/packet/block_ring.ts";
 import { PacketFamily } from "../net/packet/family.ts";
 import { Fanout } from "../net/packet/fanout.ts";
@@ -1215,6 +1216,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(NetlinkDump, "NetlinkDump", "request walk show protocol"),
   stateRow(NetlinkFamily, "NetlinkFamily", "net"),
   stateRow(NetlinkProtocol, "NetlinkProtocol", "number groupCount sockets ids members"),
+  stateRow(NetlinkRequest, "NetlinkRequest", "type flags seq pid"),
   stateRow(
     NetlinkSocket,
     "NetlinkSocket",

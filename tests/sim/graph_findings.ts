@@ -1,14 +1,15 @@
 /**
  * Finds what no snapshot could save in the graph of a kernel's objects: functions, objects whose
- * class is not in the registry, and objects with other fields than the table of state says. Not a
- * test.
+ * class is not in the registry, objects with other fields than the table of state says, and fields
+ * that hold what a snapshot leaves out without a rule for them. Not a test.
  *
  * Neighbours: object_graph.ts (the walk), state_registry.ts (what is right).
  */
 
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { FIELD_RULES } from "../../kernel/snapshot/rules/fields.ts";
 import { STATE_TABLE } from "../../kernel/snapshot/state_table.ts";
-import { heldFunctions, heldObjects, nameOf } from "./object_graph.ts";
+import { heldGraph, nameOf } from "./object_graph.ts";
 import { LANGUAGE, REGISTRY } from "./state_registry.ts";
 
 const ROWS: ReadonlyMap<object, string> = new Map(
@@ -29,6 +30,19 @@ export function wrongFields(object: object): string | null {
   return `has the extra fields (${extra.join(" ")}), and lacks (${missing.join(" ")})`;
 }
 
+/** The fields with a rule, as "Class.field". */
+const RULED: ReadonlySet<string> = new Set(FIELD_RULES.map(({ field }) => field));
+
+/** The name of a field: by the class that its rule names, else by the class of the object. */
+function fieldName(owner: object, field: string): string {
+  let made: object | null = owner;
+  while ((made = Object.getPrototypeOf(made)) !== null) {
+    const name = `${made.constructor.name}.${field}`;
+    if (RULED.has(name)) return name;
+  }
+  return `${nameOf(owner)}.${field}`;
+}
+
 export class Findings {
   /** One line a finding: the class or function and the field that holds it. */
   readonly lines: Set<string> = new Set();
@@ -40,8 +54,10 @@ export class Findings {
    * @returns how many objects were met
    */
   walk(kernel: SandboxKernel): number {
-    const isHost = (value: object) => REGISTRY.get(nameOf(value)) === "host";
-    const objects = heldObjects(kernel, isHost);
+    const fateOf = (value: object) => REGISTRY.get(nameOf(value)) ?? "state";
+    const isHost = (value: object) => fateOf(value) === "host";
+    const isLeftOut = (value: object) => fateOf(value) !== "state";
+    const { objects, functions, leftOut } = heldGraph(kernel, isHost, isLeftOut, fieldName);
     for (const [object, place] of objects) {
       const name = nameOf(object);
       this.classes.add(name);
@@ -50,8 +66,9 @@ export class Findings {
       const wrong = fate === "state" && !LANGUAGE.includes(name) ? wrongFields(object) : null;
       if (wrong !== null) this.lines.add(`${name} at ${place} ${wrong}`);
     }
-    for (const place of heldFunctions(kernel, isHost)) {
-      this.lines.add(`a function at ${place}`);
+    for (const place of functions) this.lines.add(`a function at ${place}`);
+    for (const [field, classes] of leftOut) {
+      if (!RULED.has(field)) this.lines.add(`${field} has no rule, and holds ${[...classes]}`);
     }
     return objects.size;
   }

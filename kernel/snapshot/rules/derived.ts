@@ -1,14 +1,13 @@
 /**
  * The classes whose objects a snapshot leaves out because a restored kernel makes them again.
- * Neighbours: state.ts, host.ts.
+ * Neighbours: state.ts, host.ts, fields.ts (what a field gets that holds one).
  */
 
 /** Caches, scratch, and counts that are taken again. */
 export const DERIVED_CLASSES: readonly string[] = (`
   ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
-  HostUse KnownFrames Measured MemoryFrames NetlinkRequest PatchCache PatchedPage Quota
-  ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window
-  WriteRun
+  HostUse KnownFrames Measured MemoryFrames PatchCache PatchedPage Quota ResidentCount Scratch
+  SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window WriteRun
 `).trim().split(/\s+/);
 
 /**

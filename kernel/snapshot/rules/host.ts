@@ -1,7 +1,7 @@
 /**
  * The classes of what a kernel runs on: a restored kernel is given other objects. A snapshot looks
  * at nothing behind them. They have names here and no imports, as most stand in layers above.
- * Neighbours: state.ts, derived.ts.
+ * Neighbours: state.ts, derived.ts, fields.ts (what a field gets that holds one).
  */
 
 /** The host, its memory, the platform with its address spaces and contexts, and watches. */
@@ -12,9 +12,12 @@ export const HOST_CLASSES: readonly string[] = (`
 
 /**
  * The connection to a Gofer, and the part of the boot process around the kernel, which listens to
- * ends of processes, to the terminal's output and to timers of its own.
+ * ends of processes and to descriptors of guests (terminals, published ports, sessions), and has
+ * timers of its own.
  */
 export const BOOT_CLASSES: readonly string[] = (`
-  Birth Deadline DebugLog EndCheck EndOfGrace EndWatch FromGuest GoferClient GuestProcess Input
-  Place ReleaseImage Sandbox StartHooks Strace TurnLog V8Heap
+  Birth Connection ControlServer Deadline DebugLog EndCheck EndOfGrace EndTimer EndWatch Flush
+  FromGuest GoferClient GoferWatch GreetingTimer GuestProcess Input KillCounter LauncherLink Place
+  PortRelay Program PublishedPort QueueWaiter ReleaseImage Sandbox SessionServer StartHooks Strace
+  TurnLog V8Heap Writable
 `).trim().split(/\s+/);
