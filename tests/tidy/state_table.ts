@@ -20,7 +20,7 @@ const HEAD = `/**
 `;
 
 /** What is read of the output of \`deno doc --json\`. */
-interface DocModule {
+export interface DocModule {
   readonly imports?: readonly { importedName: string; originalName?: string; src: string }[];
   readonly symbols?: readonly { name: string; declarations: readonly DocDeclaration[] }[];
 }
@@ -29,7 +29,9 @@ interface DocDeclaration {
   readonly kind: string;
   readonly declarationKind: string;
   readonly def: {
-    readonly extends?: string;
+    /** A name, or the types of an interface. */
+    readonly extends?: unknown;
+    readonly implements?: unknown;
     readonly properties?: readonly DocProperty[];
   };
 }
@@ -38,6 +40,7 @@ export interface DocProperty {
   readonly name: string;
   readonly isStatic?: boolean;
   readonly isAbstract?: boolean;
+  readonly tsType?: unknown;
 }
 
 /** A class with the file that declares it. */
@@ -69,7 +72,8 @@ export class Classes {
       for (const { kind, declarationKind, def } of declarations) {
         if (kind !== "class") continue;
         const all = this.byName.get(name) ?? [];
-        const isExported = declarationKind === "export", base = def.extends ?? null;
+        const isExported = declarationKind === "export";
+        const base = typeof def.extends === "string" ? def.extends : null;
         all.push({ name, path, isExported, base, fields: ownFields(def.properties ?? []) });
         this.byName.set(name, all);
       }
@@ -116,12 +120,12 @@ function pathOf(url: string): string {
   return decodeURIComponent(url).replace(`file://${ROOT}/`, "");
 }
 
-/** The classes as the sources declare them. */
-async function readClasses(): Promise<Classes> {
+/** What the sources of state and of its base classes declare, by URL. */
+export async function readModules(): Promise<Readonly<Record<string, DocModule>>> {
   const files = sourceFiles((name) => name.endsWith(".ts") && !name.endsWith("_test.ts"))
     .map(({ path }) => path).filter((path) => FOLDERS.test(path) && !isTestCode(path));
   const text = await deno(["doc", "--json", "--private", ...files], "");
-  return new Classes(JSON.parse(text).nodes);
+  return JSON.parse(text).nodes;
 }
 
 /** What a command of Deno prints. */
@@ -168,7 +172,7 @@ export function tableText(classes: Classes, names: readonly string[]): string {
 
 /** The table, formatted. */
 export async function stateTable(): Promise<string> {
-  const text = tableText(await readClasses(), STATE_CLASSES);
+  const text = tableText(new Classes(await readModules()), STATE_CLASSES);
   return await deno(["fmt", "--ext", "ts", "--line-width", "100", "-"], text);
 }
 

@@ -1,6 +1,7 @@
 /**
- * What a field of state that holds an object of another fate has in a restored kernel. The walks of
- * tests/sim/graph_findings.ts report each such field of a real kernel that has no row here.
+ * What a field of state that holds an object of another fate has in a restored kernel. A field
+ * without a row is reported where its type allows such an object (tests/tidy/left_out_types.ts),
+ * and where a walk of a kernel meets one (tests/sim/graph_findings.ts).
  *
  * Neighbours: derived.ts and host.ts (the classes), numbers.ts (numbers that mean something outside
  * of the graph).
