@@ -636,7 +636,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DevtmpfsFs,
     "DevtmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes lastIno defaultPages defaultInodes ending loops",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending loops",
   ),
   stateRow(DevtmpfsType, "DevtmpfsType", "isNoDev isForUsers shows name frames vfs loops"),
   stateRow(DiagFilter, "DiagFilter", "dv"),
@@ -935,7 +935,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Job,
     "Job",
-    "kernel container limits groups main status memory cpu tasks hadOom isKilled isEnded listener deadline killing killReason endedCpuNs",
+    "kernel container limits groups main status memory cpu tasks isKilled isEnded listener deadline cpuLimit killing killReason endedCpuNs",
   ),
   stateRow(JobCpu, "JobCpu", "quotaUs periodUs burstUs isThrottled throttledUntilNs job bandwidth"),
   stateRow(JobDeadline, "JobDeadline", "deadlineNs index job"),
@@ -1189,7 +1189,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetNamespace,
     "NetNamespace",
-    "owner isInitial file refs countedUid firstCounts account isReleased kind shared cookie frames host timers deferred links inet network taps traffic netlink connector settings sockets tables cookies offered chosen families",
+    "owner isInitial file refs countedUid firstCounts account isReleased kind shared cookie frames host timers deferred links inet network taps traffic netlink connector settings listens sockets tables cookies offered chosen families",
   ),
   stateRow(
     NetSettingsDir,
@@ -1290,7 +1290,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OverlayDirectory,
     "OverlayDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes isOpaque emptying",
   ),
   stateRow(
     OverlayFile,
@@ -1448,7 +1448,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     RamFs,
     "RamFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes lastIno defaultPages defaultInodes ending mode",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending mode",
   ),
   stateRow(RamFsType, "RamFsType", "isNoDev isForUsers shows name kernel"),
   stateRow(
@@ -1519,7 +1519,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SecretFs,
     "SecretFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes lastIno defaultPages defaultInodes ending",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending",
   ),
   stateRow(
     SecretInode,
@@ -1769,7 +1769,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsFs,
     "TmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes lastIno defaultPages defaultInodes ending",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending",
   ),
   stateRow(
     TmpfsNode,

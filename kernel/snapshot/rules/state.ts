@@ -1,5 +1,7 @@
 /**
- * The classes whose objects a snapshot saves with all their fields. `deno task state` makes
+ * The classes whose objects a snapshot saves with all their fields. `
+  Emptying JobCpuLimit deno state task
+` makes
  * state_table.ts of this list: each has a name of its own and is exported.
  *
  * Neighbours: derived.ts and host.ts (the classes that a snapshot leaves out), fates.ts (the fate
