@@ -18,6 +18,7 @@ import { testMappings } from "./conformance/mappings.ts";
 import { testPatching } from "./conformance/patching.ts";
 import { testRegisters } from "./conformance/registers.ts";
 import { testThreads } from "./conformance/threads.ts";
+import { testTransplants } from "./conformance/transplant.ts";
 import type { Platform } from "./platform.ts";
 
 const ARENA_BYTES = 256 * 1024 * 1024;
@@ -71,5 +72,6 @@ export function runConformance(
   testThreads(define);
   testInterrupts(define);
   testPatching(define);
+  testTransplants(define);
   testLifecycle(define);
 }

@@ -119,7 +119,8 @@ export abstract class Context {
   /**
    * Private copy of the registers (offsets above). Valid after `fetchRegs`; `resumeAll` loads from
    * it. For TRAP_SYSCALL, RAX holds the call number, and RCX and R11 what the processor wrote
-   * there.
+   * there. FS_BASE and GS_BASE are fetched, and loaded, when the context is new or `isFull`;
+   * otherwise they stay as they are.
    */
   readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));
   /** The bytes of `regs`. */

@@ -10,8 +10,8 @@ import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ebx, ecx, edi, edx } from "../../ffi/asm/registers.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
-import { type Context, TRAP_FULL } from "../platform.ts";
-import { CODE, DATA, type Lab } from "./lab.ts";
+import { type AddressSpace, type Context, TRAP_FULL } from "../platform.ts";
+import { CODE, DATA, type Lab, RW, RX } from "./lab.ts";
 
 const AREA_PAGES = 4;
 const AREA_BYTES = AREA_PAGES * PAGE_SIZE;
@@ -55,7 +55,8 @@ function program(): Assembler {
 
 export class FpuGuest {
   readonly lab: Lab;
-  readonly context: Context;
+  context: Context;
+  readonly #code: number;
   readonly #data: number;
   /** Features that processor and host have. */
   readonly #features: number;
@@ -66,7 +67,7 @@ export class FpuGuest {
   constructor(lab: Lab) {
     this.lab = lab;
     const space = lab.space();
-    lab.load(space, program());
+    this.#code = lab.load(space, program());
     this.#data = lab.map(space, DATA, 3 * AREA_PAGES + 1);
     this.context = lab.thread(space, CODE);
     this.context.resumeAll(true);
@@ -80,6 +81,14 @@ export class FpuGuest {
       assert(offset + size <= lab.platform.fpuSize, `component ${component} is in Context.fpu`);
       this.#components.push([offset, offset + size]);
     });
+  }
+
+  /** Another space with the same memory. */
+  newSpace(): AddressSpace {
+    const space = this.lab.space();
+    space.mapArena(CODE, PAGE_SIZE, this.#code, RX);
+    space.mapArena(DATA, (3 * AREA_PAGES + 1) * PAGE_SIZE, this.#data, RW);
+    return space;
   }
 
   /**

@@ -218,6 +218,23 @@ export function movEax(nr: number): number {
   return 0xb8 + nr * 0x100;
 }
 
+/** Writes the jump over a site `mov eax, nr; syscall` at `at` in the page of CODE. */
+export function patchSite(
+  lab: Lab,
+  space: AddressSpace,
+  code: number,
+  at: number,
+  nr: number,
+): void {
+  const { thunks, arena: { dv } } = lab;
+  assert(thunks !== null);
+  const thunk = thunks.get(movEax(nr), CODE + at + 7);
+  space.useThunks(thunks);
+  [0xff, 0x24, 0x25].forEach((byte, i) => dv.setUint8(code + at + i, byte));
+  dv.setInt32(code + at + 3, thunk, true);
+  space.mapArena(CODE, PAGE_SIZE, code, RX);
+}
+
 /** `mov eax, nr; syscall`, which a platform may patch. */
 export function callBytes(nr: number): Uint8Array {
   const bytes = new Uint8Array([0xb8, 0, 0, 0, 0, 0x0f, 0x05]);

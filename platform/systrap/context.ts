@@ -52,7 +52,16 @@ import {
   STATE_PARKED,
 } from "./stub/layout.ts";
 import type { Engine } from "./engine.ts";
-import { IN_ORDER, moveWords, setSegments, type Slot, SLOT_WORDS, storeBase } from "./slot.ts";
+import {
+  fetchPosted,
+  IN_ORDER,
+  moveWords,
+  needsFrame,
+  setSegments,
+  type Slot,
+  SLOT_WORDS,
+  storeBase,
+} from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
 
@@ -70,10 +79,7 @@ const GONE = 6;
 const NO_THREAD = "the host gave it no thread";
 
 /** The step that follows when the frame, or the FPU state, has arrived: */
-const THEN_NOTHING = 0;
-const THEN_LOAD = 1;
-const THEN_LOAD_FPU = 2;
-const THEN_FULL = 3;
+const THEN_NOTHING = 0, THEN_LOAD = 1, THEN_LOAD_FPU = 2, THEN_FULL = 3;
 
 // Word offsets in a slot.
 const RDI_WORD = SLOT_WORDS[RDI / 8]!, RSI_WORD = SLOT_WORDS[RSI / 8]!;
@@ -109,6 +115,9 @@ export class SystrapContext extends Context {
   /** A reply that waits until the space's commands fit into the ring, or 0. */
   #held = 0;
   #kickWhenRunning = false;
+  /** It was not resumed yet; and the present resume loads the base of fs. */
+  #isNew = true;
+  #loadsFs = true;
   #rip = 0;
   #rsp = 0;
 
@@ -180,15 +189,10 @@ export class SystrapContext extends Context {
   #stop(): void { // HOT
     this.#engine.removeRunning(this);
     this.#phase = STOPPED;
-    if (this.slot.isFresh) this.#firstStop();
+    if (this.slot.isFresh) this.space.hadFirstStop(this.slot);
     if (!this.isKicked) return;
     this.isKicked = false;
     this.#i32[this.wordAt + KICK_WORD] = 0;
-  }
-
-  #firstStop(): void {
-    this.slot.isFresh = false;
-    this.space.stubIsAlive();
   }
 
   #takeOtherStop(state: number): boolean {
@@ -247,6 +251,7 @@ export class SystrapContext extends Context {
     const { frame } = this.#engine;
     const words = this.#i32, at = this.wordAt;
     moveWords(words, at, SLOT_WORDS, words, at + frame.regs / 4, IN_ORDER);
+    this.#rip = this.#rsp = -1; // the frame had those of the stub
   }
 
   #leaveList(): void {
@@ -280,19 +285,14 @@ export class SystrapContext extends Context {
     if (this.#isLost) return;
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
-    if (!this.slot.hasFrame) return this.#fetchSlot();
+    if (!this.slot.hasFrame) {
+      return fetchPosted(this.#i32, this.wordAt, this.#regWords, this.nr, this.isFull);
+    }
     copyToBuffer(this.regBytes, 0, slot + frame.regs, FRAME_BYTES);
     copyToBuffer(this.regBytes, FS_BASE, slot + SLOT_AT.fsBase, 16);
     const gsBase = this.regs.getUint32(GS_BASE, true) +
       this.regs.getUint32(GS_BASE + 4, true) * 0x100000000;
     if (gsBase === this.slot.address) this.regs.setFloat64(GS_BASE, 0);
-  }
-
-  #fetchSlot(): void {
-    moveWords(this.#i32, this.wordAt, SLOT_WORDS, this.#regWords, 0, IN_ORDER);
-    this.regs.setUint32(RAX, this.nr, true); // as `mov eax` left it
-    this.regs.setUint32(RAX + 4, 0, true);
-    setSegments(this.regs);
   }
 
   override fetchFpu(): void {
@@ -326,19 +326,19 @@ export class SystrapContext extends Context {
   override resumeAll(withFpu: boolean): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
     this.trap = TRAP_NONE;
+    this.#loadsFs = this.#isNew || this.isFull;
+    this.#isNew = false;
     if (this.slot.hasFrame) return this.#loadFrame(withFpu);
-    const hasGsBase = (this.regs.getUint32(GS_BASE, true) |
-      this.regs.getUint32(GS_BASE + 4, true)) !== 0;
     const { control, frame } = this.#engine;
     const mustLoadFpu = withFpu && !(this.slot.isFresh && frame.isInitial(this.fpu));
-    if (hasGsBase || (mustLoadFpu && !frame.fitsIntoSlot)) {
+    if (needsFrame(this.#regWords) || (mustLoadFpu && !frame.fitsIntoSlot)) {
       return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
     }
     moveWords(this.#regWords, 0, IN_ORDER, this.#i32, this.wordAt, SLOT_WORDS);
-    storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
+    if (this.#loadsFs) storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
     if (mustLoadFpu) frame.loadFpu(control, this.at + SLOT_HEADER, this.fpu);
-    const flags = mustLoadFpu ? SLOT_LOAD_FS | SLOT_LOAD_FPU : SLOT_LOAD_FS;
-    this.#i32[this.wordAt + SLOT_AT.flags / 4] = flags;
+    this.#i32[this.wordAt + SLOT_AT.flags / 4] = (this.#loadsFs ? SLOT_LOAD_FS : 0) |
+      (mustLoadFpu ? SLOT_LOAD_FPU : 0);
     this.#reply(REPLY_LOAD, RUNNING);
   }
 
@@ -346,7 +346,7 @@ export class SystrapContext extends Context {
     const { control, frame } = this.#engine;
     setSegments(this.regs);
     copyFromBuffer(control.base + this.at + frame.regs, this.regBytes, 0, CSGSFS + 8);
-    storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
+    if (this.#loadsFs) storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
     storeBase(control, this.at + SLOT_AT.gsBase, this.regs, GS_BASE, this.slot.address);
     if (withFpu) {
       frame.loadFpu(control, this.at + frame.fpu, this.fpu);

@@ -245,6 +245,11 @@ export class SystrapSpace extends AddressSpace {
     return context;
   }
 
+  hadFirstStop(slot: Slot): void {
+    slot.isFresh = false;
+    this.stubIsAlive();
+  }
+
   /** Makes a thread in advance: it starts together with the stub. Null if there is no room. */
   prepareThread(): Slot | null {
     const slot = this.#newThread();

@@ -131,6 +131,7 @@ export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   emitTailLoad(a);
 
   a.label("fast_xsave");
+  a.rdfsbase(rax).mov(gs(SLOT_AT.fsBase), rax);
   emitFeatures(a);
   a.xsave(gs(SLOT_HEADER)).jmp("fast_post");
 
