@@ -75,10 +75,20 @@ export class FairTurns {
 
   /** Queued tasks of all accounts. */
   waitingTasks(): Task[] {
-    const found: Task[] = [], left: TurnNode[] = [this.root];
+    return this.accounts().flatMap((account) => account.queued.all());
+  }
+
+  /** Contexts with a trap that waits in its account. */
+  waitingTraps(): Context[] {
+    return this.accounts().flatMap((account) => account.traps.all());
+  }
+
+  /** Accounts with work. */
+  private accounts(): TurnAccount[] {
+    const found: TurnAccount[] = [], left: TurnNode[] = [this.root];
     for (let node = left.pop(); node !== undefined; node = left.pop()) {
       for (const below of node.active) left.push(below);
-      if (node instanceof TurnAccount) { for (const task of node.queued.all()) found.push(task); }
+      if (node instanceof TurnAccount) found.push(node);
     }
     return found;
   }

@@ -47,6 +47,7 @@ const REPORT = "RangeError: Invalid array length\nno process is to blame";
 
 class EventlessHost extends IoHost {
   poll(_timeoutNs: number): void {}
+  awaitDoorbell(_timeoutNs: number): void {}
 }
 
 function kernelOn(lab: LabKernel, options: ContainmentOptions): SandboxKernel {

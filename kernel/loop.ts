@@ -15,9 +15,9 @@ import type { Host } from "./core/host.ts";
 import { Waiter } from "./core/wait.ts";
 import type { FairTurns } from "./fair_turns.ts";
 import type { RunQueue } from "./run_queue.ts";
-import { killGroup } from "./task/exit_request.ts";
 import type { OomKiller } from "./oom/oom_killer.ts";
-import type { PidNamespace } from "./task/pid_namespace.ts";
+import { Quiescence, type StoppedKernel } from "./snapshot/quiesce.ts";
+import { killGroup } from "./task/exit_request.ts";
 import { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
@@ -44,12 +44,13 @@ export interface HostEvents {
    * Dispatches ready events; waits at most `timeoutNs` (0: does not wait; Infinity: without limit).
    */
   poll(timeoutNs: number): void;
+  /** Waits at most `timeoutNs` for the platform's doorbell alone, and dispatches nothing. */
+  awaitDoorbell(timeoutNs: number): void;
 }
 
 /** The part of the kernel object that the loop drives. */
-interface LoopKernel extends ServedKernel {
+interface LoopKernel extends ServedKernel, StoppedKernel {
   readonly timers: TimerQueue;
-  readonly pids: PidNamespace;
   readonly oom: OomKiller;
   readonly vfs: { readonly deferred: DeferredWork };
   log(line: string): void;
@@ -62,6 +63,7 @@ interface Reclaimer {
 
 export class Loop {
   readonly server: TurnServer;
+  readonly quiescence: Quiescence;
   private readonly kernel: LoopKernel;
   private readonly platform: Platform;
   private readonly host: Host;
@@ -91,6 +93,7 @@ export class Loop {
     this.memory = memory;
     this.deferred = kernel.vfs.deferred;
     this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
+    this.quiescence = new Quiescence(kernel, { server: this.server, events, spin: this.spin });
     this.platform.setSpinBudget(this.spin.guestNs);
     watchEnds(this.platform, this.host);
   }
@@ -114,6 +117,11 @@ export class Loop {
     if (this.isAsleep) this.wakeUp();
     let idleSinceNs = -1;
     while (!server.isStopped) {
+      if (this.quiescence.isAsked) {
+        this.quiescence.stand();
+        idleSinceNs = -1;
+        continue;
+      }
       const now = this.host.monotonicNs();
       const running = this.platform.runningCount;
       clock.share = running > cpus ? cpus / running : 1;
@@ -147,6 +155,7 @@ export class Loop {
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
     }
+    this.quiescence.end();
   }
 
   /** Runs a slice of deferred work, as a turn of the account that left the work. */

@@ -23,7 +23,8 @@ class Crowd {
   constructor(limit: number) {
     this.limit = limit;
     this.kernel.platform.poll = () => this.posted.shift() ?? null;
-    this.loop = new Loop(this.kernel, { poll: () => {} }, { reclaim: () => false });
+    const events = { poll: () => {}, awaitDoorbell: () => {} };
+    this.loop = new Loop(this.kernel, events, { reclaim: () => false });
   }
 
   /** @param isEager its next call comes at once */

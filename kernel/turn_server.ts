@@ -14,6 +14,7 @@ import {
   TRAP_FULL,
   TRAP_SYSCALL,
 } from "../platform/platform.ts";
+import { Fifo } from "./core/fifo.ts";
 import type { Host } from "./core/host.ts";
 import { FairTurns } from "./fair_turns.ts";
 import type { TurnKind, TurnLog } from "./observe/turns.ts";
@@ -70,6 +71,8 @@ export interface ServedKernel {
 export class TurnServer {
   readonly runQueue: RunQueue = new RunQueue();
   readonly fair: FairTurns;
+  /** Stops that were held back while the world stood still (snapshot/quiesce.ts). */
+  readonly held: Fifo<Context> = new Fifo();
   /** The record of long turns (--turns); null: turns are not measured. */
   turns: TurnLog | null = null;
   isStopped: boolean = false;
@@ -118,14 +121,26 @@ export class TurnServer {
    * queued tasks. HOT
    */
   serve(now: number): number {
-    if (this.handled > 0 && !this.isFair) this.account(now, this.handled);
+    this.closeBatch(now);
     // Not between a batch and its charge: the reading would leave nothing to charge.
     if (now >= this.nextCpuReadNs) this.readCpuTime(now);
     this.clock.nowNs = now;
     this.isFair = now < this.fairUntilNs || this.fair.pending > 0;
     this.turns?.begin();
-    this.handled = this.isFair ? this.fairTurn() : this.turn();
+    const hasHeld = this.held.length > 0;
+    this.handled = this.isFair ? this.fairTurn() : hasHeld ? this.heldTurn() : this.turn();
     return this.handled;
+  }
+
+  /** Charges the batch that ended at `now`. HOT */
+  closeBatch(now: number): void {
+    if (this.handled > 0 && !this.isFair) this.account(now, this.handled);
+    this.handled = 0;
+  }
+
+  /** Contexts with a stop that waits to be served. */
+  waitingTraps(): Context[] {
+    return [...this.held.all(), ...this.fair.waitingTraps()];
   }
 
   /** Serves the first trap behind a sleep of the loop. */
@@ -179,6 +194,21 @@ export class TurnServer {
     }
     kernel.current = null;
     return n;
+  }
+
+  /** Serves a batch of the stops that were held back, in their order. Returns their number. */
+  private heldTurn(): number {
+    const { held, kernel } = this, most = Math.min(this.blind, held.length);
+    let first: Task | null = null;
+    for (let n = 0; n < most && !this.isStopped; n++) {
+      const ctx = held.shift(), task = (ctx?.owner ?? null) as Task | null;
+      if (ctx === undefined || task === null) continue;
+      if (first === null) first = task;
+      else if (task.turnAccount !== first.turnAccount) this.isMixed = true;
+      this.serveTrap(ctx, task);
+      kernel.current = null;
+    }
+    return most;
   }
 
   /**
@@ -244,18 +274,10 @@ export class TurnServer {
    * once.
    */
   private collect(): number {
-    const { platform, fair, runQueue } = this;
+    const { platform, fair, runQueue, held } = this;
     let n = 0;
-    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) {
-      const task = ctx.owner as Task | null;
-      if (task === null) continue;
-      const account = task.billed.turnAccount;
-      if (account !== null) fair.addTrap(ctx, account);
-      else {
-        this.serveTrap(ctx, task);
-        n++;
-      }
-    }
+    for (let ctx = held.shift(); ctx !== undefined; ctx = held.shift()) n += this.place(ctx);
+    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) n += this.place(ctx);
     for (let left = runQueue.length; left > 0; left--) {
       const task = runQueue.shift();
       if (task === null) break;
@@ -268,6 +290,19 @@ export class TurnServer {
     }
     this.kernel.current = null;
     return n;
+  }
+
+  /** Adds a stop to its account, or serves it. Returns the number of stops that were served. */
+  private place(ctx: Context): number {
+    const task = ctx.owner as Task | null;
+    if (task === null) return 0;
+    const account = task.billed.turnAccount;
+    if (account !== null) {
+      this.fair.addTrap(ctx, account);
+      return 0;
+    }
+    this.serveTrap(ctx, task);
+    return 1;
   }
 
   /** HOT */

@@ -243,6 +243,11 @@ export class FrameAllocator {
     return isMore || runs.length > 0;
   }
 
+  /** Drops the references of all pages whose changes are acknowledged. */
+  settle(): void {
+    while (this.quarantine.drain(this));
+  }
+
   /** Gives back everything that can be given back now, dirty extents too. */
   trim(): void {
     this.retireDirty();

@@ -31,6 +31,7 @@ import { LabKernel } from "./task_lab.ts";
 
 class EventlessHost extends IoHost {
   poll(_timeoutNs: number): void {}
+  awaitDoorbell(_timeoutNs: number): void {}
 }
 
 /** Keeps the wait statuses of processes that ended. */

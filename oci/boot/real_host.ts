@@ -70,6 +70,8 @@ export class RealHost implements Host, HostEvents {
   /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
   onRest: (() => void) | null = null;
   readonly #epoll: Epoll = new Epoll();
+  /** Has the platform's doorbell alone. */
+  readonly #bell: Epoll = new Epoll(1);
   readonly #idleCollector: IdleCollector = new IdleCollector();
   /** By fd. */
   readonly #watches: (Waiter | null)[] = [];
@@ -108,7 +110,9 @@ export class RealHost implements Host, HostEvents {
 
   /** Watches the platform's doorbell, which only ends a sleep. */
   watchDoorbell(fd: number): void {
-    check(this.#epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
+    for (const epoll of [this.#epoll, this.#bell]) {
+      check(epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
+    }
   }
 
   monotonicNs(): number {
@@ -233,6 +237,10 @@ export class RealHost implements Host, HostEvents {
     if ((this.#watches[fd] ?? null) === null) return;
     this.#watches[fd] = null;
     this.#epoll.del(fd);
+  }
+
+  awaitDoorbell(timeoutNs: number): void {
+    this.#bell.waitNs(timeoutNs);
   }
 
   /** Returns the number of events. If a collection is due, a long sleep begins with it. */

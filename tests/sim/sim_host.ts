@@ -32,6 +32,8 @@ export class SimHost extends IoHost implements HostEvents {
     return super.monotonicNs();
   }
 
+  awaitDoorbell(_timeoutNs: number): void {}
+
   poll(timeoutNs: number): void {
     if (timeoutNs <= 0) return;
     if (this.isGuestRunning()) this.nowNs += Math.min(timeoutNs, GUEST_NS);

@@ -22,8 +22,11 @@ import {
 import type { Random } from "../harness/seeded.ts";
 import { Agent } from "./agent.ts";
 
-/** One in so many: looks that find no context stopped, forks that fail, turns with a death. */
-const NOBODY = 4, NO_BIRTH = 40, DEATH = 4000;
+/**
+ * One in so many: looks that find no context stopped, forks that fail, turns with a death, and
+ * stops of the world with one.
+ */
+const NOBODY = 4, NO_BIRTH = 40, DEATH = 4000, STOP_DEATH = 400;
 
 export class SimContext extends Context {
   readonly fpu: Uint8Array<ArrayBuffer>;
@@ -32,7 +35,7 @@ export class SimContext extends Context {
   readonly agent: Agent;
   isRunning: boolean = false;
   isReleased: boolean = false;
-  #isKicked: boolean = false;
+  isKicked: boolean = false;
 
   constructor(platform: SimPlatform, space: FakeSpace) {
     super();
@@ -77,7 +80,7 @@ export class SimContext extends Context {
     if (this.isRunning) throw new Error("resumed while it runs");
     this.trap = TRAP_NONE;
     this.isFull = false;
-    this.#isKicked = false;
+    this.isKicked = false;
     this.space.flush();
     if (this.space.isDestroyed || this.#platform.dead.has(this.space)) {
       this.trap = TRAP_DEATH;
@@ -92,7 +95,7 @@ export class SimContext extends Context {
   /** Runs guest code to its next stop. */
   stop(): void {
     if (this.#platform.dead.has(this.space)) this.trap = TRAP_DEATH;
-    else if (this.#isKicked) {
+    else if (this.isKicked) {
       this.trap = TRAP_INTERRUPT;
       this.isFull = true;
     } else this.agent.step(this);
@@ -105,7 +108,7 @@ export class SimContext extends Context {
   }
   override park(): void {}
   override interrupt(): void {
-    if (this.isRunning) this.#isKicked = true;
+    if (this.isRunning) this.isKicked = true;
   }
   override release(): void {
     this.isReleased = true;
@@ -125,6 +128,8 @@ export class SimPlatform extends FakePlatform {
   steps: number = 0;
   /** Called after each stop. */
   onStep: () => void = () => {};
+  /** Not null: the world is being stopped. Running guests are interrupted, or stop before that. */
+  stopChance: Random | null = null;
   /** Ends the run: no more accidents, and the first process kills the others. */
   isEnding: boolean = false;
   readonly #running: SimContext[] = [];
@@ -173,16 +178,35 @@ export class SimPlatform extends FakePlatform {
   override poll(): Context | null {
     const reported = this.#reports.shift();
     if (reported !== undefined) return reported;
+    if (this.stopChance !== null) return this.#interrupted(this.stopChance);
     if (this.#running.length === 0 || this.chance.below(NOBODY) === 0) return null;
     const ctx = this.chance.pick(this.#running);
     if (!ctx.isInit && this.hasAccident(DEATH)) this.dead.add(ctx.space);
-    this.#remove(this.#running, ctx);
-    this.runningCount = this.#running.length;
-    ctx.isRunning = false;
+    this.#halt(ctx);
     this.steps++;
     this.onStep();
     ctx.stop();
     return ctx.trap === TRAP_NONE ? (this.start(ctx), null) : ctx;
+  }
+  /** The next stop while the world is being stopped. Time does not go on. */
+  #interrupted(chance: Random): Context | null {
+    const kicked = this.#running.filter((one) => one.isKicked);
+    if (kicked.length === 0) return null;
+    const ctx = chance.pick(kicked);
+    if (!ctx.isInit && !this.isEnding && chance.below(STOP_DEATH) === 0) this.dead.add(ctx.space);
+    ctx.isKicked = chance.below(2) === 0;
+    this.#halt(ctx);
+    ctx.stop();
+    if (!ctx.space.isDestroyed) ctx.space.flush(); // the guest wrote its arguments
+    if (ctx.trap !== TRAP_NONE) return ctx;
+    this.start(ctx);
+    ctx.isKicked = true;
+    return null;
+  }
+  #halt(ctx: SimContext): void {
+    this.#remove(this.#running, ctx);
+    this.runningCount = this.#running.length;
+    ctx.isRunning = false;
   }
   override prepareSleep(): boolean {
     return this.#reports.length === 0;

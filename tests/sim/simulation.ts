@@ -142,6 +142,10 @@ export class Simulation {
     return { steps: this.platform.steps, isStuck: this.#isStuck };
   }
 
+  passTime(ns: number): void {
+    this.#host.nowNs += ns;
+  }
+
   /** Checks the kernel's structures, at a stop of a guest or at the end. */
   violations(): string[] {
     return violations(this.kernel);

@@ -71,6 +71,7 @@ const MOUNTS: readonly (readonly [string, string])[] = [
 
 class WorldHost extends IoHost {
   poll(_timeoutNs: number): void {}
+  awaitDoorbell(_timeoutNs: number): void {}
 }
 
 /** The name of the set-ID program. */

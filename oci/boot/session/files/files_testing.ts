@@ -35,6 +35,7 @@ import { type FileOp, type FileSession, openFileChannel } from "./open_file_chan
 
 class EventlessHost extends IoHost {
   poll(_timeoutNs: number): void {}
+  awaitDoorbell(_timeoutNs: number): void {}
 }
 
 /** The lower tree of an overlay: files by path. */
