@@ -111,6 +111,10 @@ export abstract class Context {
   /** FPU state can be fetched now; otherwise `requestFull` first. */
   isFull: boolean = false;
   /**
+   * It was never resumed: `regs` and `fpu` have its state, and fetching leaves them as they are.
+   */
+  isNew: boolean = true;
+  /**
    * The call arrived by signal or ptrace stop, so the site may be worth patching
    * (`Platform.newThunks`).
    */
@@ -119,7 +123,7 @@ export abstract class Context {
   /**
    * Private copy of the registers (offsets above). Valid after `fetchRegs`; `resumeAll` loads from
    * it. For TRAP_SYSCALL, RAX holds the call number, and RCX and R11 what the processor wrote
-   * there. FS_BASE and GS_BASE are fetched, and loaded, when the context is new or `isFull`;
+   * there. FS_BASE and GS_BASE are fetched, and loaded, when the context `isNew` or `isFull`;
    * otherwise they stay as they are.
    */
   readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));

@@ -160,7 +160,7 @@ export class Quiescence {
   private complete(task: Task): void {
     const { ctx } = task;
     // The state that the kernel has is newer than that of the thread.
-    if (task.regsFetched && task.state !== RUNNING) return;
+    if (ctx.isNew || task.regsFetched && task.state !== RUNNING) return;
     if (ctx.trap === TRAP_DEATH) return;
     if (ctx.isFull) {
       ctx.fetchRegs();

@@ -289,6 +289,40 @@ Deno.test("the time of a standstill is charged to no task", () =>
     assert(busy.userNs >= MS, `${busy.userNs}`);
   }));
 
+Deno.test("a stop that was held back is served in a copy, whose threads have no state yet", () =>
+  inWorld((world) => {
+    const caller = world.task(), spinner = world.task(), results: unknown[] = [];
+    stopContextOf(caller).stop(TRAP_SYSCALL);
+    world.inStandstill = () => {
+      for (const task of [caller, spinner]) {
+        const old = contextOf(task), ctx = old.space.newContext() as StopContext;
+        ctx.regBytes.set(old.regBytes);
+        ctx.regBytes[0] = task.tid;
+        ctx.trap = old.trap;
+        ctx.nr = old.nr;
+        task.rebind(ctx, task.mm);
+        task.regsFetched = task.attention = true;
+        ctx.resumeAll = (withFpu) => results.push([task, withFpu, ctx.regBytes[0], ctx.trap]);
+        ctx.resumeRet = () => results.push("without the state");
+      }
+      world.loop.server.held.drain();
+      for (const { ctx } of [caller, spinner]) world.loop.server.held.push(ctx);
+    };
+    world.stand();
+    world.inStandstill = () => {};
+    world.stand(); // once more before they ran
+    for (const { ctx } of [caller, spinner]) {
+      assertEquals(stopContextOf(ctx.owner as Task).fetches, 0);
+    }
+    world.serve();
+    assertEquals(results, [[caller, true, caller.tid, TRAP_SYSCALL], [
+      spinner,
+      true,
+      spinner.tid,
+      TRAP_INTERRUPT,
+    ]]);
+  }));
+
 Deno.test("a request that is taken back before the next turn does nothing", () =>
   inWorld((world) => {
     const task = world.task(), { quiescence } = world.loop;

@@ -61,7 +61,7 @@ export function dispatch(task: Task): void {
   task.callCount++;
   task.state = HANDLING;
   task.interrupted = false;
-  task.regsFetched = false;
+  task.regsFetched = ctx.isNew; // a snapshot's thread, whose stop was held back
   serve(task);
   task.progress.reset();
   if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr, ctx);

@@ -25,8 +25,8 @@ export function onException(task: Task): void {
   endRun(task);
   task.state = HANDLING;
   task.nr = -1;
-  task.regsFetched = false;
   const ctx = task.ctx;
+  task.regsFetched = ctx.isNew;
   if (ctx.trap === TRAP_FAULT) {
     if (onFault(task) && !task.attention) {
       task.state = RUNNING;

@@ -115,7 +115,7 @@ export class FakeContext extends Context {
   }
   private run(): void {
     this.isRunning = true;
-    this.isFull = false;
+    this.isFull = this.isNew = false;
     this.trap = TRAP_NONE;
   }
   requestFull(): void {
@@ -253,6 +253,7 @@ export class LabKernel implements Kernel {
     setReg(ctx.regs, RIP, 0x5000);
     task.state = RUNNING;
     contextOf(task).isRunning = true;
+    ctx.isNew = false;
     return task;
   }
 

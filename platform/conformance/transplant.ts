@@ -20,6 +20,7 @@ const TRAP_FLAG = 0x100;
 const ALL = [...Array(18).keys()].map((i) => 8 * i).concat(p.FS_BASE, p.GS_BASE);
 
 export function testTransplants(define: Define): void {
+  define("a new context keeps the state that it was given until it runs", keepsNew);
   define("many threads that compute are stopped together", stopMany);
   define("a thread's state moves to another space, from a call", fromCall);
   define("FPU state moves with a thread", moveFpu);
@@ -51,6 +52,23 @@ function move(lab: Lab, from: p.Context, space: p.AddressSpace): p.Context {
   to.fpu.set(from.fpu);
   from.release();
   return to;
+}
+
+function keepsNew(lab: Lab): void {
+  const guest = new FpuGuest(lab);
+  guest.callWithData(4);
+  const c = move(lab, guest.context, guest.newSpace()), before = registers(c), fpu = c.fpu.slice();
+  for (let i = 0; i < 2; i++) {
+    assert(c.isNew);
+    fetchAll(lab, c);
+    assertEquals([registers(c), c.fpu], [before, fpu]);
+    c.requestFull();
+    lab.expect(c, p.TRAP_FULL);
+  }
+  c.resumeAll(true);
+  lab.expect(c, p.TRAP_EXCEPTION);
+  assert(!c.isNew);
+  guest.assertSame(guest.read(BEFORE), guest.read(AFTER));
 }
 
 /** Ten threads count and are interrupted at once; all have their registers, and go on. */

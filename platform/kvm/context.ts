@@ -109,6 +109,7 @@ export class KvmContext extends Context {
   }
 
   override fetchRegs(): void {
+    if (this.isNew) return;
     const from = this.state, to = this.regs;
     for (let i = 0; i < PAIRS.length; i += 2) {
       const source = PAIRS[i]!, target = PAIRS[i + 1]!;
@@ -126,6 +127,7 @@ export class KvmContext extends Context {
   }
 
   override fetchFpu(): void {
+    if (this.isNew) return;
     this.fpuVcpu?.saveFpu();
     showFpu(this.fpu, this.#savedFpu);
   }
@@ -139,6 +141,7 @@ export class KvmContext extends Context {
 
   override resumeAll(withFpu: boolean): void {
     if (!this.#canRun()) return;
+    this.isNew = false;
     const from = this.regs, to = this.state;
     for (let i = 0; i < PAIRS.length; i += 2) {
       const target = PAIRS[i]!, source = PAIRS[i + 1]!;

@@ -76,7 +76,7 @@ export class PtraceContext extends Context {
 
   override fetchRegs(): void {
     const thread = this.thread;
-    if (thread.isDead) return; // its register block may hold another thread's
+    if (this.isNew || thread.isDead) return; // its register block may hold another thread's
     const from = thread.tracer.dv, block = thread.block, to = this.regs;
     for (let i = 0; i < PAIRS.length; i += 2) {
       const source = block + PAIRS[i]!, target = PAIRS[i + 1]!;
@@ -98,7 +98,7 @@ export class PtraceContext extends Context {
   }
 
   override fetchFpu(): void {
-    if (this.thread.isStopped) fetchFpu(this.thread, this.fpu);
+    if (!this.isNew && this.thread.isStopped) fetchFpu(this.thread, this.fpu);
   }
 
   /** HOT */
@@ -110,6 +110,7 @@ export class PtraceContext extends Context {
 
   override resumeAll(withFpu: boolean): void {
     if (!this.#prepare()) return;
+    this.isNew = false;
     const from = this.regs, thread = this.thread, to = thread.tracer.dv, block = thread.block;
     for (let i = 0; i < PAIRS.length; i += 2) {
       const target = block + PAIRS[i]!, source = PAIRS[i + 1]!;

@@ -115,8 +115,7 @@ export class SystrapContext extends Context {
   /** A reply that waits until the space's commands fit into the ring, or 0. */
   #held = 0;
   #kickWhenRunning = false;
-  /** It was not resumed yet; and the present resume loads the base of fs. */
-  #isNew = true;
+  /** The present resume loads the base of fs. */
   #loadsFs = true;
   #rip = 0;
   #rsp = 0;
@@ -282,7 +281,7 @@ export class SystrapContext extends Context {
   // Answering
 
   override fetchRegs(): void {
-    if (this.#isLost) return;
+    if (this.#isLost || this.isNew) return;
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
     if (!this.slot.hasFrame) {
@@ -296,7 +295,7 @@ export class SystrapContext extends Context {
   }
 
   override fetchFpu(): void {
-    if (this.#isLost || !this.isFull) return;
+    if (this.#isLost || this.isNew || !this.isFull) return;
     const { frame, control } = this.#engine;
     frame.fetchFpu(control, this.at + (this.slot.hasFrame ? frame.fpu : SLOT_HEADER), this.fpu);
   }
@@ -326,8 +325,8 @@ export class SystrapContext extends Context {
   override resumeAll(withFpu: boolean): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
     this.trap = TRAP_NONE;
-    this.#loadsFs = this.#isNew || this.isFull;
-    this.#isNew = false;
+    this.#loadsFs = this.isNew || this.isFull;
+    this.isNew = false;
     if (this.slot.hasFrame) return this.#loadFrame(withFpu);
     const { control, frame } = this.#engine;
     const mustLoadFpu = withFpu && !(this.slot.isFresh && frame.isInitial(this.fpu));

@@ -79,7 +79,7 @@ export class SimContext extends Context {
     if (this.isReleased) throw new Error("resumed after its release");
     if (this.isRunning) throw new Error("resumed while it runs");
     this.trap = TRAP_NONE;
-    this.isFull = false;
+    this.isFull = this.isNew = false;
     this.isKicked = false;
     this.space.flush();
     if (this.space.isDestroyed || this.#platform.dead.has(this.space)) {
