@@ -227,6 +227,21 @@ Deno.test("a context that dies is served as a death, once", () =>
     for (const dead of [task, sleeper, other]) assert(dead.group.isExiting);
   }));
 
+Deno.test("a thread that does not stop is waited for until the platform kills it", () =>
+  inWorld((world) => {
+    const task = world.task(), ctx = stopContextOf(task), { platform } = world.kernel;
+    ctx.interrupt = () => {};
+    let ticks = 0;
+    platform.tick = () => {
+      if (++ticks === 5) ctx.stop(TRAP_DEATH);
+    };
+    platform.finishSleep = () => world.kernel.host.nowNs += MS;
+    world.inStandstill = () => assertEquals([ticks, task.state], [5, RUNNING]);
+    world.stand();
+    world.serve();
+    assertEquals([world.stands, task.group.isExiting], [1, true]);
+  }));
+
 Deno.test("tasks that stand still already stay where they are", () =>
   inWorld((world) => {
     const task = world.sleeper(), ctx = stopContextOf(task);

@@ -4,6 +4,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { GoferClient } from "../../gofer/client/gofer_client.ts";
+import { withServer } from "../../gofer/server/testing.ts";
 import type { Quiescence, StandstillListener } from "../../kernel/snapshot/quiesce.ts";
 import { RUNNING } from "../../kernel/task/task.ts";
 import { TRAP_DEATH } from "../../platform/platform.ts";
@@ -78,8 +80,12 @@ class Stopper implements StandstillListener {
 }
 
 /** Runs a seed: what guests did at each stop, and how often the world was stopped. */
-function runStopped(seed: number, isThorough = false): readonly [string[], number] {
-  const simulation = new Simulation(seed, STEPS), trace: string[] = [];
+function runStopped(
+  seed: number,
+  isThorough = false,
+  gofer: GoferClient | null = null,
+): readonly [string[], number] {
+  const simulation = new Simulation(seed, STEPS, gofer), trace: string[] = [];
   const stopper = new Stopper(simulation, isThorough);
   simulation.onStep = () => {
     trace.push(`${simulation.platform.steps} ${simulation.describe()}`);
@@ -100,6 +106,17 @@ Deno.test("worlds that are stopped at random moments come to their end and leave
   let stops = 0;
   for (let seed = 1; seed <= SEEDS; seed++) stops += runStopped(seed)[1];
   assert(stops > 10 * SEEDS, `${stops} stops`);
+});
+
+Deno.test("so do those with files of a Gofer", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "dvisor-sim-" });
+  try {
+    await withServer({ roots: [{ path: dir, isReadOnly: false }] }, {}, (client) => {
+      for (let seed = 1; seed <= CHECKED_SEEDS; seed++) runStopped(seed, false, client);
+    });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });
 
 Deno.test("the kernel's structures agree with each other while the world stands still", () => {
