@@ -1030,7 +1030,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Loop,
     "Loop",
-    "server kernel platform host events timers memory deferred nextSliceNs spin isApart isAsleep nextTickNs nextHostPollNs ticks",
+    "server quiescence kernel platform host events timers memory deferred nextSliceNs spin isApart isAsleep nextTickNs nextHostPollNs ticks",
   ),
   stateRow(
     LoopControlFile,
@@ -1810,7 +1810,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TurnServer,
     "TurnServer",
-    "runQueue fair turns isStopped kernel platform host clock fairUntilNs blind quick isMixed handled isFair last cpuNs nextCpuReadNs",
+    "runQueue fair held turns isStopped kernel platform host clock fairUntilNs blind quick isMixed handled isFair last cpuNs nextCpuReadNs",
   ),
   stateRow(UdpCounters, "UdpCounters", "received sent refused overflows dropped"),
   stateRow(

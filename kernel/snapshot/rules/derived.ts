@@ -6,8 +6,8 @@
 /** Caches, scratch, and counts that are taken again. */
 export const DERIVED_CLASSES: readonly string[] = (`
   ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
-  HostUse KnownFrames Measured MemoryFrames PatchCache PatchedPage Quota ResidentCount Scratch
-  SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window WriteRun
+  HostUse KnownFrames Measured MemoryFrames PatchCache PatchedPage Quiescence Quota ResidentCount
+  Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window WriteRun
 `).trim().split(/\s+/);
 
 /**

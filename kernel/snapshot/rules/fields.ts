@@ -70,6 +70,10 @@ const NEW = rules("new", [
   ["GoferFs.trees", "new TreeScan(fs)"],
   ["HostFdInode.watch", "new HostWatch(inode)"],
   ["HostSocket.descriptors", "that of the HostTransport of its namespace"],
+  [
+    "Loop.quiescence",
+    "new Quiescence(kernel, { server, events, spin }): no standstill is asked for",
+  ],
   ["Loop.spin", "new SpinPolicy(host.cpuCount, platform.sleepCostNs)"],
   ["MemoryContext.tlbs", "new TlbPool()"],
   ["MemoryContext.windows", "new FileWindows(arena)"],
@@ -114,6 +118,7 @@ const MADE = rules("made", [
   ],
   ["PendingExec.program", "the context in its record: as Task.ctx, for the task that calls exec"],
   ["Task.ctx", "a new context with the saved registers, FPU state and trap"],
+  ["TurnServer.held", "the new contexts of the stops that were held back, in their order"],
   ["UserAccess.fileWindows", "MemoryContext.windows"],
   ["UserAccess.tlb", "MemoryContext.tlbs.take(); NO_TLB in a destroyed memory"],
 ]);

@@ -16,7 +16,7 @@ export const HOST_CLASSES: readonly string[] = (`
  * timers of its own.
  */
 export const BOOT_CLASSES: readonly string[] = (`
-  Birth Connection ControlServer Deadline DebugLog EndCheck EndOfGrace EndTimer EndWatch Flush
+  Birth Connection ControlServer Deadline DebugLog EndCheck EndOfGrace EndTimer EndWatch FlushTimer
   FromGuest GoferClient GoferWatch GreetingTimer GuestProcess Input KillCounter LauncherLink Place
   PortRelay Program PublishedPort QueueWaiter ReleaseImage Sandbox SessionServer StartHooks Strace
   TurnLog V8Heap Writable
