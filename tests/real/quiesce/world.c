@@ -28,7 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile int is_over;
+/* All must end; and the thread that is sent signals must, behind the one that sends them. */
+static volatile int is_over, is_target_over;
 static int native_seconds = 0;
 static __thread long own = 0;
 static char *self;
@@ -46,7 +47,7 @@ static void *compute(void *arg) {
   own = seed;
   unsigned csr = (_mm_getcsr() & ~0x6000u) | (unsigned)(seed & 3) << 13;
   _mm_setcsr(csr);
-  while (!is_over) {
+  while (seed == 0 ? !is_target_over : !is_over) {
     __m256d sum = _mm256_set1_pd(0), step = _mm256_set_pd(seed, seed + 1, seed + 2, seed + 3);
     long double x = seed;
     for (int i = 0; i < 100000; i++) {
@@ -290,7 +291,9 @@ static void run_all(void) {
   }
   be_stopped("all");
   is_over = 1;
-  for (int i = 0; i < 12; i++) pthread_join(threads[i], 0);
+  for (int i = 1; i < 12; i++) pthread_join(threads[i], 0);
+  is_target_over = 1;
+  pthread_join(threads[0], 0);
   CHECK(sent == taken && alarms > 0);
   kill(makers, SIGTERM);
   kill(tracer, SIGTERM);
@@ -301,7 +304,7 @@ static void run_busy(void) {
   pthread_t threads[10];
   for (long i = 0; i < 10; i++) pthread_create(&threads[i], 0, compute, (void *)i);
   be_stopped("busy");
-  is_over = 1;
+  is_over = is_target_over = 1;
   for (int i = 0; i < 10; i++) pthread_join(threads[i], 0);
 }
 
