@@ -6,6 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { SIGILL } from "../../ffi/abi/signal.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem, memSeg } from "../../ffi/asm/operands.ts";
 import { eax, r12, rax, rbx, rcx, rdi, rsi } from "../../ffi/asm/registers.ts";
@@ -283,9 +284,11 @@ function ownFsBase(lab: Lab): void {
   let c = lab.thread(first);
   setReg(c, p.FS_BASE, DATA);
   c.resumeAll(true);
+  lab.next();
+  if (c.trap === p.TRAP_EXCEPTION && c.signo === SIGILL) return; // an old host has no wrfsbase
   for (let i = 0; i < 4; i++) {
-    lab.expectCall(c, SITE_NR);
-    assertEquals(c.args.u64(0), 77, "through fs");
+    if (i > 0) lab.next();
+    assertEquals([c.trap, c.nr, c.args.u64(0)], [p.TRAP_SYSCALL, SITE_NR, 77], "through fs");
     c.fetchRegs();
     c.resumeAll(false); // without the state that is not fetched
     lab.expectCall(c, SITE_NR);
