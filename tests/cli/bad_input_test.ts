@@ -113,10 +113,10 @@ const OPTIONS: Record<string, Case> = {
     code: 1,
     line: /\/no\/such/,
   },
-  "a relative working directory": {
-    args: ["--cwd", "here", "--", "true"],
+  "a relative working directory with a root": {
+    args: ["--root", "/", "--cwd", "here", "--", "true"],
     code: 2,
-    line: /absolute/,
+    line: /here/,
   },
   "a user that is no number": { args: ["--user", "me", "--", "true"], code: 2, line: /--user.*me/ },
   "a variable without a name": { args: ["--env", "=x", "--", "true"], code: 2, line: /NAME=VALUE/ },

@@ -49,7 +49,7 @@ function killSandbox(client: AttachedClient, id: string, signo: number, all: boo
   }
   for (const program of client.ask({ op: "jobs" }).member("jobs").items()) {
     const job = program.member("job").integer(1, Number.MAX_SAFE_INTEGER);
-    client.ask({ op: "signalJob", job, signal: String(signo) });
+    client.ask({ op: "signalJob", job, signal: signo });
   }
 }
 
