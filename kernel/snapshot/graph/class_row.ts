@@ -21,19 +21,37 @@ export type Rule = StateRule | DerivedRule | ConstantRule | AnchorRule | Refused
 interface FrameRule {
   /** Visits the frames that an object holds. */
   frames?(object: object, visit: FrameVisitor): void;
-  /** Replaces the numbers of the frames that an object of a copy holds. */
+  /** Replaces the numbers of frames that an object of a copy holds, before fields are made. */
   renumber?(object: object, numberOf: (frame: number) => number): void;
 }
 
 /** Fields are encoded. */
 interface StateRule extends FrameRule {
   readonly fate: "state";
-  /** Fields that are not encoded: what the decoder puts there. */
-  readonly derived?: Readonly<Record<string, DerivedField>>;
+  /** Rules of fields that are not encoded as they are. */
+  readonly fields?: Readonly<Record<string, FieldRule>>;
 }
 
-/** A value, or what makes it of the object when all fields of the graph are in place. */
-export type DerivedField = { readonly value: Plain } | { make(object: object): unknown };
+export type FieldRule = FixedField | ConvertedField;
+
+/** A field that is not encoded, and has the same value in each copy. */
+interface FixedField {
+  readonly value: null | undefined | boolean | number | string;
+}
+
+export interface ConvertedField {
+  /** What is encoded in the field's place; without it, nothing is. */
+  save?(object: object, isInProcess: boolean): unknown;
+  /**
+   * What the field gets when the encoded fields of all objects are in place; without it, it gets
+   * what was saved.
+   */
+  make?(object: object, host: object, saved: unknown): unknown;
+  /** Fields of a lower stage are made earlier; 0 if there is none. */
+  readonly stage?: number;
+  /** Undoes `make`: the copy failed. */
+  release?(made: unknown, host: object): void;
+}
 
 /**
  * An object is not encoded: a new one takes its place, or null. An image can have many for few
@@ -41,8 +59,8 @@ export type DerivedField = { readonly value: Plain } | { make(object: object): u
  */
 export interface DerivedRule {
   readonly fate: "derived";
-  /** @param owner the object in which the encoder met it first; its other fields are in place */
-  make(owner: object): object | null;
+  /** @param owner the object in which the encoder met it first; its encoded fields are in place */
+  make(owner: object, host: object): object | null;
 }
 
 /** An object of the program, encoded by its name. */
@@ -82,7 +100,5 @@ interface RefusedRule {
   readonly fate: "refused";
   reason(object: object): string;
 }
-
-type Plain = null | undefined | boolean | number | string;
 
 export type FrameVisitor = (first: number, count: number) => void;

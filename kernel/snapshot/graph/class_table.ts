@@ -1,7 +1,7 @@
 /** The classes and constants that a graph may hold. Neighbour: class_row.ts (one class). */
 
 import { VIEWS } from "./buffers.ts";
-import type { ClassRow, DerivedField } from "./class_row.ts";
+import type { ClassRow, FieldRule } from "./class_row.ts";
 import { ARRAY, BUFFER, CONSTANT, FIRST_VIEW, MAP, SET, SHAPE_BARE } from "./format.ts";
 import { SHAPE_CLASS, SHAPE_PLAIN } from "./format.ts";
 
@@ -17,18 +17,18 @@ export class PlainEntry {
 
 export class ClassEntry {
   readonly shape: number = SHAPE_CLASS;
-  /** For each field what stands in it instead of what is encoded; null: it is encoded. */
-  readonly derived: readonly (DerivedField | null)[];
+  /** The rule of each field; null: it is encoded as it is. */
+  readonly rules: readonly (FieldRule | null)[];
   /** Fields that an assignment would not make, as the prototype has a setter. */
   readonly hasSetters: boolean;
 
   /** @param index of the row in the table */
   constructor(readonly row: ClassRow, readonly index: number) {
     const { fields, prototype, rule } = row;
-    const derived = rule.fate === "state" ? rule.derived ?? {} : {};
-    this.derived = fields.map((field) => Object.hasOwn(derived, field) ? derived[field]! : null);
+    const rules = rule.fate === "state" ? rule.fields ?? {} : {};
+    this.rules = fields.map((field) => Object.hasOwn(rules, field) ? rules[field]! : null);
     this.hasSetters = fields.some((field) => field in prototype);
-    const unknown = Object.keys(derived).find((field) => !fields.includes(field));
+    const unknown = Object.keys(rules).find((field) => !fields.includes(field));
     if (unknown !== undefined) throw new Error(`${row.name} has no field "${unknown}"`);
   }
 }

@@ -8,8 +8,8 @@
  *     make     state objects, memory, constants
  *     load     anchors, by stage
  *     fill     fields, elements
- *     derive   what is derived, and the fields for it
  *     hold     frames
+ *     derive   what is derived, and then the fields that rules make, by stage
  *     attach   anchors, by stage
  */
 
@@ -18,8 +18,9 @@ import { ImageBuffers } from "./buffers.ts";
 import type {
   AnchorRule,
   ConstantRule,
-  DerivedField,
+  ConvertedField,
   DerivedRule,
+  FieldRule,
   FrameVisitor,
 } from "./class_row.ts";
 import type { ClassTable } from "./class_table.ts";
@@ -88,11 +89,11 @@ interface Place {
   readonly number: number;
 }
 
-/** A field of a state object that gets what is made of the object. */
+/** A field that gets what its rule makes. */
 interface MadeField {
   readonly object: object;
   readonly field: string;
-  make(object: object): unknown;
+  readonly rule: ConvertedField;
 }
 
 /** What a field is defined as, besides its value. */
@@ -115,6 +116,8 @@ class Decoder {
   private readonly anchors: SavedAnchor[] = [];
   /** Anchors that are made, by stage. */
   private readonly loaded: LoadedAnchor[] = [];
+  /** Undoes what rules have done on the host, the last one first. */
+  private readonly undo: (() => void)[] = [];
   private readonly derived: DerivedObject[] = [];
   private readonly places: Place[] = [];
   private readonly madeFields: MadeField[] = [];
@@ -143,14 +146,14 @@ class Decoder {
       this.load();
       for (let number = 0; number < this.objects.length; number++) this.fill(number);
       this.records.expectEnd();
-      this.derive();
       if (this.frames !== null) this.hold(this.frames);
+      this.derive();
       for (const object of this.frozen) Object.freeze(object);
       const root = this.objects[0] ?? this.heads.fail("an object");
       for (const { number, rule } of this.loaded) rule.attach?.(this.objects[number]!, this.host);
       return root;
     } catch (error) {
-      this.release();
+      for (const undo of this.undo.toReversed()) undo();
       throw error;
     }
   }
@@ -233,16 +236,10 @@ class Decoder {
         const isLower = (stages.get(other) ?? rule.stage) < rule.stage;
         values[place] = isLower ? this.objects[other] : failAt(at, "anchors of lower stages");
       }
-      this.objects[number] = rule.load(values, this.host) ??
-        failAt(at, `what a ${className} has saved`);
+      const made = rule.load(values, this.host) ?? failAt(at, `what a ${className} has saved`);
+      if (rule.release !== undefined) this.undo.push(() => rule.release?.(made, this.host));
+      this.objects[number] = made;
       this.loaded.push(anchor);
-    }
-  }
-
-  /** Undoes what the rules of anchors have done, the last one first. */
-  private release(): void {
-    for (const { number, rule } of this.loaded.toReversed()) {
-      rule.release?.(this.objects[number]!, this.host);
     }
   }
 
@@ -270,13 +267,13 @@ class Decoder {
   }
 
   private fillFields(object: object, shape: ImageShape): void {
-    const { fields, derived } = shape, firstDefined = shape.firstDefined();
+    const { fields, rules } = shape, firstDefined = shape.firstDefined();
     const target = object as Record<string, unknown>;
     for (let i = 0; i < fields.length; i++) {
-      const field = fields[i]!, other = derived[i]!;
-      const value = other === null
+      const field = fields[i]!, rule = rules[i]!;
+      const value = rule === null
         ? this.valueAt(object, field)
-        : this.derivedValue(object, field, other);
+        : this.ruledValue(object, field, rule);
       if (i < firstDefined) target[field] = value;
       else Object.defineProperty(object, field, { ...PLAIN_FIELD, value });
     }
@@ -320,10 +317,11 @@ class Decoder {
     return null;
   }
 
-  private derivedValue(object: object, field: string, derived: DerivedField): unknown {
-    if ("value" in derived) return derived.value;
-    this.madeFields.push({ object, field, make: (owner) => derived.make(owner) });
-    return null;
+  /** What a field with a rule has until its rule makes it. */
+  private ruledValue(object: object, field: string, rule: FieldRule): unknown {
+    if ("value" in rule) return rule.value;
+    if (rule.make !== undefined) this.madeFields.push({ object, field, rule });
+    return rule.save === undefined ? null : this.valueAt(object, field);
   }
 
   private value(code: number, from: ByteReader): unknown {
@@ -364,13 +362,18 @@ class Decoder {
   }
 
   private derive(): void {
+    const { host } = this;
     for (const { at, number, owner, className, rule } of this.derived) {
       const holder = this.objects[owner] ?? failAt(at, `the owner of a ${className}`);
-      this.objects[number] = attempt(at, () => rule.make(holder));
+      this.objects[number] = attempt(at, () => rule.make(holder, host));
     }
     for (const { holder, key, number } of this.places) put(holder, key, this.objects[number]);
-    for (const { object, field, make } of this.madeFields) {
-      put(object, field, attempt(this.records.at, () => make(object)));
+    this.madeFields.sort((a, b) => (a.rule.stage ?? 0) - (b.rule.stage ?? 0));
+    for (const { object, field, rule } of this.madeFields) {
+      const saved: unknown = Reflect.get(object, field);
+      const made = attempt(this.records.at, () => rule.make?.(object, host, saved));
+      if (rule.release !== undefined) this.undo.push(() => rule.release?.(made, host));
+      put(object, field, made);
     }
   }
 
@@ -401,11 +404,12 @@ function put(holder: object, key: unknown, value: unknown): void {
   else (holder as Record<string, unknown>)[key as string] = value;
 }
 
-/** Runs code that trusts the objects of the image: if it fails, they are at fault. */
+/** Runs a rule, which trusts the objects of the image: what the language throws is their fault. */
 function attempt<T>(at: number, make: () => T): T {
   try {
     return make();
   } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
     throw new ImageError(at, "expected objects that a rule can use", { cause });
   }
 }

@@ -132,7 +132,7 @@ Deno.test("an image of objects that a rule cannot use is refused", () => {
   }
   const rule: Rule = {
     fate: "state",
-    derived: { size: { make: (): unknown => new Uint8Array(-1) } },
+    fields: { size: { make: (): unknown => new Uint8Array(-1) } },
   };
   const { prototype } = Fussy;
   const table = new ClassTable([{ name: "Fussy", prototype, fields: ["name", "size"], rule }]);
@@ -140,12 +140,12 @@ Deno.test("an image of objects that a rule cannot use is refused", () => {
   assert(cause instanceof RangeError);
 });
 
-Deno.test("what anchors were made of is released when the copy fails", () => {
+Deno.test("what rules have made is released when the copy fails, the last first", () => {
   const root = new graph.Root("/", new Uint8Array(), null, null);
   const device = new graph.Device("/dev", new Uint8Array(), root, null);
-  const { bytes } = encoded([device, 1]), host = new graph.FullHost();
+  const { bytes } = encoded([device, new graph.Cached(7), 1]), host = new graph.FullHost();
   assertThrows(() => decodeGraph(bytes, graph.TABLE, { host }), graph.FullHost);
-  assertEquals(host.released.splice(0), ["/dev", "/"]);
+  assertEquals(host.released.splice(0), ["14", "/dev", "/"]);
   const last = bytes.lastIndexOf(1 << 3 | format.TAG_INT);
   bytes[last] = 10 << 2;
   assertThrows(() => decodeGraph(bytes, graph.TABLE, { host }), ImageError, "a value");

@@ -218,7 +218,7 @@ class Encoder {
     else this.putConstant(object, rule);
   }
 
-  private putFields(object: object, { row: { name, fields }, derived }: ClassEntry): void {
+  private putFields(object: object, { row: { name, fields }, rules }: ClassEntry): void {
     const keys = Object.keys(object), { length } = fields;
     if (keys.length !== length) this.fail(null, `${name} ${difference(object, fields)}`);
     let values = Object.values(object);
@@ -228,7 +228,11 @@ class Encoder {
       break;
     }
     for (let i = 0; i < length; i++) {
-      if (derived[i] === null) this.putValue(values[i], this.records);
+      const rule = rules[i]!;
+      if (rule === null) this.putValue(values[i], this.records);
+      else if ("save" in rule && rule.save !== undefined) {
+        this.putValue(rule.save(object, this.isInProcess), this.records);
+      }
     }
   }
 

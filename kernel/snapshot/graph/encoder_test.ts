@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { isFull } from "../../../tests/harness/machine.ts";
 import { Random } from "../../../tests/harness/seeded.ts";
-import type { ClassRow } from "./class_row.ts";
+import type { ClassRow, FieldRule } from "./class_row.ts";
 import { ClassTable } from "./class_table.ts";
 import { difference } from "./compare_testing.ts";
 import { decodeGraph } from "./decoder.ts";
@@ -136,6 +136,39 @@ Deno.test("derived fields are not encoded, and made again", () => {
   cached.double = [];
   const copy = decoded(encoded([cached]).bytes) as graph.Cached[];
   assertEquals(Object.entries(copy[0]!), [["base", 21], ["sum", 0], ["hits", 7], ["double", [42]]]);
+});
+
+Deno.test("a field is encoded as its rule saves it, and made of that by stage", () => {
+  class Task {
+    first: unknown = null;
+    second: unknown = null;
+    queue: readonly unknown[] = ["of the host", "kept"];
+    constructor(public registers: Uint8Array | string) {}
+  }
+  const fields: Record<string, FieldRule> = {
+    registers: {
+      save: ({ registers }: Task) => [registers],
+      make: (_task, host, saved) => `${String(saved)} on ${String(host)}`,
+    },
+    first: { stage: 2, make: ({ second }: Task) => `first after ${second}` },
+    second: { stage: 1, make: ({ registers }: Task) => `second after ${registers}` },
+    queue: { save: ({ queue }: Task) => queue.filter((item) => item !== "of the host") },
+  };
+  const task = new Task(new Uint8Array([1, 2])), { prototype } = Task;
+  const row: ClassRow = {
+    name: "Task",
+    prototype,
+    fields: Object.keys(task),
+    rule: { fate: "state", fields },
+  };
+  const table = new ClassTable([row]), { bytes } = encodeGraph(task, table);
+  const copy = decodeGraph(bytes, table, { host: { toString: () => "it" } });
+  assertEquals(Object.entries(copy), [
+    ["registers", "1,2 on it"],
+    ["first", "first after second after 1,2 on it"],
+    ["second", "second after 1,2 on it"],
+    ["queue", ["kept"]],
+  ]);
 });
 
 Deno.test("a derived object is made for the object that held it first", () => {
@@ -294,8 +327,8 @@ Deno.test("a table names what is wrong with its rows", () => {
   const [one, other] = [row("A", Node.prototype), row("A", NamedNode.prototype)];
   assertEquals(problem(one, other), "two classes of one name");
   assertEquals(problem(one, { ...one, name: "B" }), "two rows of one class");
-  const derived = { x: { value: 1 } };
-  assertEquals(problem({ ...one, rule: { fate: "state", derived } }), 'A has no field "x"');
+  const fields = { x: { value: 1 } };
+  assertEquals(problem({ ...one, rule: { fate: "state", fields } }), 'A has no field "x"');
 });
 
 Deno.test("copies of random graphs are like them", () => {

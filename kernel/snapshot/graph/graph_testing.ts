@@ -128,9 +128,14 @@ export const TABLE: ClassTable = new ClassTable([
   rowOf(new Wide()),
   rowOf(new Cached(1), {
     fate: "state",
-    derived: {
+    fields: {
       sum: { value: 0 },
-      double: { make: ({ base }: Cached) => [2 * base] },
+      double: {
+        make: ({ base }: Cached) => [2 * base],
+        release(made, host) {
+          if (host instanceof FullHost) host.released.push(String(made));
+        },
+      },
     },
   }),
   rowOf(new Scratch({}), { fate: "derived", make: (owner) => new Scratch(owner) }),

@@ -9,7 +9,7 @@
  */
 
 import type { ByteReader } from "./byte_reader.ts";
-import type { DerivedField } from "./class_row.ts";
+import type { FieldRule } from "./class_row.ts";
 import type { ClassEntry, ClassTable } from "./class_table.ts";
 import { SHAPE_BARE, SHAPE_CLASS, SHAPE_PLAIN } from "./format.ts";
 import { isRefusedKey } from "./own_keys.ts";
@@ -30,7 +30,7 @@ export class ImageShape {
     readonly entry: ClassEntry | null,
     private readonly prototype: object | null,
     readonly fields: readonly string[],
-    readonly derived: readonly (DerivedField | null)[],
+    readonly rules: readonly (FieldRule | null)[],
   ) {
     this.isState = entry === null || entry.row.rule.fate === "state";
   }
@@ -61,8 +61,8 @@ export function readShapes(
     if (shape === SHAPE_CLASS) {
       const name = strings[tables.u32()] ?? tables.fail("the number of a string");
       const entry = classes.classNamed(name) ?? tables.fail(`a class, and not ${quoted(name)}`);
-      const { row, derived } = entry;
-      shapes.push(new ImageShape(entry, row.prototype, row.fields, derived));
+      const { row, rules } = entry;
+      shapes.push(new ImageShape(entry, row.prototype, row.fields, rules));
     } else {
       const keys = readKeys(tables, strings);
       const prototype = shape === SHAPE_PLAIN ? Object.prototype : null;
