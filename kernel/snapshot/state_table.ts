@@ -120,6 +120,7 @@ import { HostFdFs, HostFdInode, HostFdOpener } from "../fs/hostfd/host_inode.ts"
 import { CopyBuffer } from "../fs/overlay/copy_data.ts";
 import { Merge, OverlayDirFile } from "../fs/overlay/dir_file.ts";
 import { OverlayDirectory } from "../fs/overlay/directory.ts";
+import { Emptying } from "../fs/overlay/emptying.ts";
 import { LayerListing } from "../fs/overlay/layers.ts";
 import { OverlayNode } from "../fs/overlay/node.ts";
 import { OverlayFile } from "../fs/overlay/overlay_file.ts";
@@ -166,6 +167,7 @@ import { Semaphores, SemaphoreSet, SemOperations } from "../ipc/sysv/semaphores.
 import { SharedMemory, ShmIdentity, ShmMemory, ShmSegment } from "../ipc/sysv/shm.ts";
 import { Job, JobDeadline } from "../job/job.ts";
 import { JobCpu } from "../job/job_cpu.ts";
+import { JobCpuLimit } from "../job/job_cpu_limit.ts";
 import { JobKill } from "../job/job_kill.ts";
 import { JobMemory } from "../job/job_memory.ts";
 import { PeakSampler } from "../job/peak_sampler.ts";
@@ -654,6 +656,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(DumpSequence, "DumpSequence", "request parts at"),
   stateRow(EbpfProgram, "EbpfProgram", "length op dst src off imm"),
   stateRow(EchoQueue, "EchoQueue", "bytes head tail"),
+  stateRow(Emptying, "Emptying", "dir phase listing seen restarts left"),
   stateRow(Endpoint, "Endpoint", "address port scope"),
   stateRow(EndsOfSpaces, "EndsOfSpaces", "platform host sinceNs looks"),
   stateRow(Entry, "Entry", "info next before after"),
@@ -938,6 +941,7 @@ export const STATE_TABLE: readonly StateRow[] = [
     "kernel container limits groups main status memory cpu tasks isKilled isEnded listener deadline cpuLimit killing killReason endedCpuNs",
   ),
   stateRow(JobCpu, "JobCpu", "quotaUs periodUs burstUs isThrottled throttledUntilNs job bandwidth"),
+  stateRow(JobCpuLimit, "JobCpuLimit", "deadlineNs index queue targetNs turn seenNs idleLooks job"),
   stateRow(JobDeadline, "JobDeadline", "deadlineNs index job"),
   stateRow(JobKill, "JobKill", "deadlineNs index kernel doomed next"),
   stateRow(

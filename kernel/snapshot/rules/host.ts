@@ -17,7 +17,7 @@ export const HOST_CLASSES: readonly string[] = (`
  */
 export const BOOT_CLASSES: readonly string[] = (`
   Birth Connection ControlServer Deadline DebugLog EndCheck EndOfGrace EndTimer EndWatch FlushTimer
-  FromGuest GoferClient GoferWatch GreetingTimer GuestProcess Input KillCounter LauncherLink Place
-  PortRelay Program PublishedPort QueueWaiter ReleaseImage Sandbox SessionServer StartHooks Strace
-  TurnLog V8Heap Writable
+  FromGuest GoferClient GoferWatch GreetingTimer GuestProcess Input KillCounter LauncherLink
+  ListenWaiter Place PortRelay Program PublishedPort QueueWaiter ReleaseImage RoomTimer Sandbox
+  SessionServer StartHooks StepTimer Strace TurnLog V8Heap Writable
 `).trim().split(/\s+/);

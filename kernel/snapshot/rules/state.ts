@@ -1,7 +1,5 @@
 /**
- * The classes whose objects a snapshot saves with all their fields. `
-  Emptying JobCpuLimit deno state task
-` makes
+ * The classes whose objects a snapshot saves with all their fields. `deno task state` makes
  * state_table.ts of this list: each has a name of its own and is exported.
  *
  * Neighbours: derived.ts and host.ts (the classes that a snapshot leaves out), fates.ts (the fate
@@ -23,8 +21,8 @@ export const STATE_CLASSES: readonly string[] = (`
   DeviceGroupTable DeviceIo DeviceNumbers DeviceState DeviceText DevicesDir DevptsDirFile DevptsFs
   DevptsRoot DevptsType DevtmpfsFs DevtmpfsType DiagFilter DirEntries DirEntry DirectorySignal
   Domain DonatedFile Dropping Drops DumpSequence
-  EbpfProgram EchoQueue Endpoint EndsOfSpaces Entry EntryCursor EpollFile EpollItem Event EventFile
-  Expiry ExtendedError
+  EbpfProgram EchoQueue Emptying Endpoint EndsOfSpaces Entry EntryCursor EpollFile EpollItem Event
+  EventFile Expiry ExtendedError
   FairTurns FamilyRoutes FamilySettings FanEvent FanotifyFile Fanout FastOpen FdDir FdLink FdSets
   FdTable FdinfoDir FdinfoFile Fifo FifoOpen FifoOpener FileData FileHandles FileLock FileLocks
   FileMappings FileOfGroup FileOwner FilePages FileSystemEnd FileTable FilterTracer FixedBuffer
@@ -39,7 +37,7 @@ export const STATE_CLASSES: readonly string[] = (`
   IdMapFile IdMapText Inet6Addresses InetDump InetFamily InetPorts InetTable InfoRecord InotifyFile
   InotifyWatch InputQueue IoCharges IoRate IoState IpCounters IpOptions IpcLimits IpcMessage
   IpcMessageQueue IpcMessages IpcNamespace IpcTable ItemsEnd
-  Job JobCpu JobDeadline JobKill JobMemory
+  Job JobCpu JobCpuLimit JobDeadline JobKill JobMemory
   KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode KmsgOpener
   LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline Link
   LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing
