@@ -786,7 +786,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferBacking,
     "GoferBacking",
-    "shown mappings isSecret isMemory canOwn inode platformFile hostFd file text",
+    "shown mappings isSecret isMemory canOwn inode platformFile file text",
   ),
   stateRow(
     GoferDirFile,
@@ -796,7 +796,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferDirectory,
     "GoferDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing hasLostEntry",
   ),
   stateRow(
     GoferFile,
@@ -806,7 +806,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferFs,
     "GoferFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root client ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors listings changes walked trees opens iov iovFrame rootFid inodes unheld",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root client ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors donated listings changes walked trees opens iov iovFrame rootFid inodes unheld",
   ),
   stateRow(
     GoferNode,

@@ -15,8 +15,7 @@ import type { GoferRegular } from "./regular.ts";
 
 export class GoferBacking extends Backing {
   override readonly inode: GoferRegular;
-  override readonly platformFile: number;
-  override readonly hostFd: number;
+  override platformFile: number;
   private readonly file: DonatedFile;
   /** The path that it was opened by last, for texts. */
   private text: string = "";
@@ -25,8 +24,17 @@ export class GoferBacking extends Backing {
     super();
     this.file = file;
     this.inode = file.inode;
-    this.hostFd = file.fd;
     this.platformFile = file.inode.fs.ctx.platform.registerFile(file.fd);
+  }
+
+  override get hostFd(): number {
+    return this.file.fd;
+  }
+
+  /** The file has another descriptor: the platform maps that one from now on. */
+  reopen(): void {
+    const { fd } = this.file;
+    this.platformFile = fd < 0 ? -1 : this.inode.fs.ctx.platform.registerFile(fd);
   }
 
   /** Records the path of the open file that is mapped (null: it is below another file system). */

@@ -50,9 +50,11 @@ export class GoferDirectory extends GoferInode {
   private misses: number = 0;
   /** Leased mode: names that were missing; null: none. */
   private missing: MissingNames | null = null;
+  /** A restore did not find one of its names again: their dentries may be wrong. */
+  hasLostEntry: boolean = false;
 
   override get dentriesAreStable(): boolean {
-    return this.fs.isOurs && !this.fs.isChangedBehind;
+    return this.fs.isOurs && !this.fs.isChangedBehind && !this.hasLostEntry;
   }
 
   /** Leased mode: a name that was looked up in this epoch needs no request. HOT */
@@ -493,7 +495,6 @@ export class GoferDirectory extends GoferInode {
 }
 
 function loseName(target: Inode, dir: GoferDirectory, name: string): void {
-  if (!(target instanceof GoferInode)) return;
   if (target instanceof GoferDirectory) target.nlink = 1;
-  target.loseName(dir, name);
+  if (target instanceof GoferInode) target.loseName(dir, name);
 }

@@ -4,13 +4,16 @@
  * unused. idle_files.ts keeps those without users.
  */
 
+import { ESTALE } from "../../../ffi/abi/errno.ts";
+import { O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import type { Account } from "../../core/account.ts";
 import type { GoferBacking } from "./backing.ts";
 import type { GoferRegular } from "./regular.ts";
 
 export class DonatedFile {
   readonly inode: GoferRegular;
-  readonly fd: number;
+  /** -1: the file was lost at a restore. Changed by `reopen` only. */
+  fd: number;
   readonly canRead: boolean;
   readonly canWrite: boolean;
   /** The account that the descriptor is charged to: that of a user, or of the last one. */
@@ -40,6 +43,24 @@ export class DonatedFile {
     this.canRead = canRead;
     this.canWrite = canWrite;
     inode.fs.descriptors.add(account);
+    inode.fs.donated.add(this);
+  }
+
+  /** The flags of open(2) that it has. */
+  get access(): number {
+    if (!this.canWrite) return O_RDONLY;
+    return this.canRead ? O_RDWR : O_WRONLY;
+  }
+
+  /** Works with another descriptor of the file from now on (a restore), or with none (-1). */
+  reopen(fd: number): void {
+    this.fd = fd;
+    this.backing?.reopen();
+  }
+
+  /** The error of a host call on it that failed with `r`. */
+  failure(r: number): number {
+    return this.fd < 0 ? -ESTALE : r;
   }
 
   /**

@@ -43,6 +43,12 @@ export class FidCache {
     return this.bound.size < before;
   }
 
+  /** Forgets all fids: their connection has ended. */
+  clear(): void {
+    for (const inode of this.bound) inode.fid = -1;
+    this.bound.clear();
+  }
+
   destroy(): void {
     for (const inode of this.bound) this.drop(inode);
   }

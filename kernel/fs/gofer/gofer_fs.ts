@@ -26,6 +26,7 @@ import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { WalkedList } from "../../../gofer/client/listing.ts";
 import { FetchedNames } from "./fetched_names.ts";
 import { GoferDirectory } from "./directory.ts";
+import type { DonatedFile } from "./donated_file.ts";
 import { FidCache } from "./fid_cache.ts";
 import { GoferInode } from "./gofer_inode.ts";
 import { CLOSE_WHEN_SHORT, IdleFiles } from "./idle_files.ts";
@@ -55,7 +56,8 @@ export interface GoferOptions {
 export class GoferFs extends FileSystem {
   override readonly type = "9p";
   override readonly root: GoferInode;
-  readonly client: GoferClient;
+  /** The connection; another one after a restore (`startOver`). */
+  client: GoferClient;
   readonly ctx: MemoryContext;
   readonly isExclusive: boolean;
   /** 0: what was fetched never expires. */
@@ -66,23 +68,25 @@ export class GoferFs extends FileSystem {
   /**
    * It is an overlayfs of the host: the first change of a file makes a copy, with a new birth time.
    */
-  readonly copiesUp: boolean;
-  readonly fetchedNames: FetchedNames = new FetchedNames();
-  readonly fids: FidCache;
-  readonly idle: IdleFiles;
-  /** Host descriptors of files. */
-  readonly descriptors: HostDescriptors;
-  readonly listings: ListingCache = new ListingCache();
+  copiesUp: boolean;
+  fetchedNames: FetchedNames = new FetchedNames();
+  fids: FidCache;
+  idle: IdleFiles;
+  /** The accounts of host descriptors of files, */
+  descriptors: HostDescriptors;
+  /** and those that are open, idle ones too. */
+  readonly donated: Set<DonatedFile> = new Set();
+  listings: ListingCache = new ListingCache();
   /** Counts this sandbox's changes of files: attributes that were fetched before may be wrong. */
   changes: number = 0;
   /** The results of the walk that starts the reading of a directory. */
   readonly walked: WalkedList = { walked: 0, listed: 0 };
-  readonly trees: TreeScan = new TreeScan(this);
-  readonly opens: OpenAhead = new OpenAhead(this);
+  trees: TreeScan = new TreeScan(this);
+  opens: OpenAhead = new OpenAhead(this);
   /** The host address of a page for struct iovec arrays, used within one call. */
   readonly iov: number;
   private readonly iovFrame: number;
-  readonly rootFid: number;
+  rootFid: number;
   private readonly inodes: Map<number | string, GoferInode> = new Map();
   private unheld: GoferInode[] = [];
 
@@ -134,20 +138,70 @@ export class GoferFs extends FileSystem {
     ctx: MemoryContext,
     options: GoferOptions,
   ): GoferFs | number {
-    const fid = client.fids.take();
-    let r = client.attach(fid, name);
-    if (r < 0) {
-      client.fids.release(fid);
-      return r;
+    const fid = attachRoot(client, name);
+    return fid < 0 ? fid : new GoferFs(client, devices, ctx, fid, isOverlay(client), options);
+  }
+
+  /**
+   * Begins with a connection on which only the root has a fid (`attachRoot`): drops what the Gofer
+   * answered, and the host's descriptors without users. Nothing of the old connection is closed: it
+   * ended with its process. reconnect.ts makes the objects that are in use work again.
+   */
+  startOver(client: GoferClient, rootFid: number): void {
+    this.fids.clear();
+    this.client = client;
+    this.rootFid = rootFid;
+    this.copiesUp = isOverlay(client);
+    this.fids = new FidCache(client);
+    this.fetchedNames = new FetchedNames();
+    this.listings = new ListingCache();
+    this.trees = new TreeScan(this);
+    this.opens = new OpenAhead(this);
+    this.epoch++;
+    this.epochNs = 0;
+    this.changes++;
+    this.chargeAgain();
+    for (const inode of this.inodes.values()) inode.forgetFetched();
+    for (const file of this.donated) file.inode.forgetFetched();
+    this.root.adoptFid(rootFid);
+  }
+
+  /** Counts the descriptors in use by this host's limit, and drops the others. */
+  private chargeAgain(): void {
+    const before = this.descriptors;
+    this.descriptors = new HostDescriptors(HOST_FILES, descriptorShare(this.ctx.host.fileLimit));
+    this.idle = new IdleFiles(this.ctx, this.idle.max);
+    for (const file of this.donated) {
+      before.give(file.account);
+      if (file.users > 0) {
+        this.descriptors.add(file.account);
+        if (file.isDirty) this.idle.addDirty(file);
+      } else {
+        this.donated.delete(file);
+        file.inode.onClosed(file);
+      }
     }
-    r = client.statfs(fid);
-    const copiesUp = r === 0 && client.statfsResult.fsType === OVERLAYFS_SUPER_MAGIC;
-    r = client.walkGetattr(fid, NOFID, []);
-    if (r < 0) {
-      client.clunk(fid);
-      return r;
+  }
+
+  /** The inodes that a dentry or an open file refers to. */
+  heldInodes(): GoferInode[] {
+    return [...this.inodes.values()].filter((inode) => inode.refs > 0 || inode.isInUse);
+  }
+
+  /** Forgets all inodes but these. */
+  forgetOthers(kept: ReadonlySet<GoferInode>): void {
+    for (const inode of [...this.inodes.values()]) {
+      if (!kept.has(inode)) this.forget(inode);
     }
-    return new GoferFs(client, devices, ctx, fid, copiesUp, options);
+    this.unheld = this.unheld.filter((inode) => kept.has(inode));
+  }
+
+  /** The file of these attributes is what `inode` stands for from now on. */
+  adopt(inode: GoferInode, attr: Attr): void {
+    this.unmap(inode);
+    inode.key = keyOf(attr);
+    this.inodes.set(inode.key, inode);
+    inode.adopt(attr);
   }
 
   /** Leased mode: others may change the files, though rarely. */
@@ -323,6 +377,29 @@ export class GoferFs extends FileSystem {
   checkSame(inode: GoferInode, attr: Attr): number {
     return inode.isSameFile(attr) ? 0 : -ESTALE;
   }
+}
+
+/**
+ * Attaches to a root of a started connection: its fid, with its attributes in `client.walk` and its
+ * file system in `client.statfsResult`; or -errno.
+ */
+export function attachRoot(client: GoferClient, name: string): number {
+  const fid = client.fids.take();
+  let r = client.attach(fid, name);
+  if (r < 0) {
+    client.fids.release(fid);
+    return r;
+  }
+  r = client.statfs(fid);
+  if (r < 0) client.statfsResult.fsType = 0;
+  r = client.walkGetattr(fid, NOFID, []);
+  if (r >= 0) return fid;
+  client.clunk(fid);
+  return r;
+}
+
+function isOverlay(client: GoferClient): boolean {
+  return client.statfsResult.fsType === OVERLAYFS_SUPER_MAGIC;
 }
 
 /**

@@ -88,6 +88,33 @@ export abstract class GoferInode extends PlainInode {
     this.isBare = false;
   }
 
+  /** Forgets what the Gofer answered, and the fid: its connection has ended. */
+  forgetFetched(): void {
+    this.fid = -1;
+    this.wasFidUsed = false;
+    this.fetchedNs = -Infinity;
+    this.xattrs = null;
+    this.isBare = false;
+  }
+
+  /** Stands for another file from now on, which a restore found in its place. */
+  adopt(attr: Attr): void {
+    this.ino = attr.qid.path;
+    this.btimeSec = attr.btimeSec;
+    this.btimeNsec = attr.btimeNsec;
+    // The mappings are made after it, so there is none to be cut.
+    this.size = attr.size;
+    this.takeAttributes(attr);
+  }
+
+  /** Nothing leads to its file any more: requests for it are -ESTALE. */
+  lose(): void {
+    if (this.parent !== null) this.parent.hasLostEntry = true;
+    this.parent = null;
+    this.nlink = 0;
+    this.fs.unmap(this);
+  }
+
   takeAttributes(attr: Attr): void {
     this.mode = attr.mode;
     this.uid = attr.uid;

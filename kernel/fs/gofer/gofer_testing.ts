@@ -113,16 +113,44 @@ export async function withGofer(
   options: LabOptions,
   body: (lab: GoferLab) => void,
 ): Promise<void> {
+  await withClient(dir, options, (client) => {
+    countCalls(client);
+    body(new GoferLab(client, options));
+  });
+}
+
+/** Runs `body` with a client of a Gofer that serves `dir`. */
+async function withClient(
+  dir: string,
+  options: LabOptions,
+  body: (client: GoferClient) => void,
+): Promise<void> {
   const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
   const { fidsMax } = options;
   // The lab's user is root; only root may create files of root.
   const squash = Deno.uid() !== 0;
   const order = { roots, devices: true, squash, ...(fidsMax === undefined ? {} : { fidsMax }) };
-  const log = await withServer(order, {}, (client) => {
-    countCalls(client);
-    body(new GoferLab(client, options));
-  });
+  const log = await withServer(order, {}, body);
   if (log !== "") console.log(log);
+}
+
+/**
+ * Runs `first` with a lab over a small tree, ends its Gofer, closes its descriptors as the end of a
+ * process does, and runs `second` with a client of another Gofer on the same tree, which has to
+ * give it to the lab.
+ */
+export async function overTwoGofers<T>(
+  options: LabOptions,
+  first: (lab: GoferLab, dir: string) => T,
+  second: (lab: GoferLab, client: GoferClient, dir: string, kept: T) => void,
+): Promise<void> {
+  await inDirectory(async (dir) => {
+    const before: { lab: GoferLab; kept: T }[] = [];
+    await withGofer(dir, options, (lab) => before.push({ lab, kept: first(lab, dir) }));
+    const { lab, kept } = before[0]!;
+    for (const file of lab.fs.donated) lab.host.close(file.fd);
+    await withClient(dir, options, (client) => second(lab, client, dir, kept));
+  });
 }
 
 /**
@@ -197,13 +225,17 @@ export async function inTree(
   options: LabOptions,
   body: (lab: GoferLab, dir: string) => void,
 ): Promise<void> {
+  await inDirectory((dir) => withGofer(dir, options, (lab) => body(lab, dir)));
+}
+
+async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
   try {
     Deno.mkdirSync(`${dir}/a/b/c`, { recursive: true });
     Deno.writeTextFileSync(`${dir}/a/b/c/file`, "hello");
     Deno.writeTextFileSync(`${dir}/a/other`, "other");
     Deno.symlinkSync("b/c/file", `${dir}/a/link`);
-    await withGofer(dir, options, (lab) => body(lab, dir));
+    await body(dir);
   } finally {
     Deno.removeSync(dir, { recursive: true });
   }

@@ -55,15 +55,24 @@ export class IdleFiles {
     this.dirty.delete(file);
     file.inode.onClosed(file);
     const { backing } = file;
-    if (backing !== null) this.ctx.platform.unregisterFile(backing.platformFile);
-    this.ctx.host.close(file.fd);
-    file.inode.fs.descriptors.give(file.account);
+    if (backing !== null && backing.platformFile >= 0) {
+      this.ctx.platform.unregisterFile(backing.platformFile);
+    }
+    if (file.fd >= 0) this.ctx.host.close(file.fd);
+    const { fs } = file.inode;
+    fs.donated.delete(file);
+    fs.descriptors.give(file.account);
   }
 
   /** Records that bytes were written, for sync(2). */
   noteWrite(file: DonatedFile): void {
     if (file.isDirty) return;
     file.isDirty = true;
+    this.dirty.add(file);
+  }
+
+  /** Takes over a file that was written before the connection changed. */
+  addDirty(file: DonatedFile): void {
     this.dirty.add(file);
   }
 
@@ -80,7 +89,8 @@ export class IdleFiles {
   sync(file: DonatedFile, isDataOnly: boolean): number {
     file.isDirty = false;
     this.dirty.delete(file);
-    return this.ctx.host.fsync(file.fd, isDataOnly);
+    const r = this.ctx.host.fsync(file.fd, isDataOnly);
+    return r < 0 ? file.failure(r) : r;
   }
 }
 

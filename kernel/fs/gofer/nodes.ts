@@ -9,7 +9,7 @@ import { GoferInode } from "./gofer_inode.ts";
 /**
  * The host's inode numbers are below this; the bits above are the Gofer's number of a file system.
  */
-const HOST_INO = 2 ** 48;
+export const HOST_INO = 2 ** 48;
 
 export class GoferNode extends GoferInode {
   /** The host's listening socket that was made with this file; -1: none. */
@@ -50,6 +50,11 @@ export class GoferSymlink extends GoferInode {
 
   constructor(fs: GoferFs, attr: Attr) {
     super(fs, attr);
+  }
+
+  override adopt(attr: Attr): void {
+    super.adopt(attr);
+    this.target = null;
   }
 
   protected override onCopiedUp(): void {

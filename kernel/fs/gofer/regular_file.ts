@@ -75,7 +75,7 @@ export class GoferFile extends OpenFile {
       const segments = io.hostSegments(true, iov, MAX_SEGMENTS, want);
       if (segments <= 0) return total > 0 ? total : segments;
       const n = host.preadv(this.file.fd, iov, segments, offset + total);
-      if (n < 0) return total > 0 ? total : n;
+      if (n < 0) return total > 0 ? total : this.file.failure(n);
       io.advance(n);
       total += n;
       if (n < want && (segments < MAX_SEGMENTS || n === 0)) break;
@@ -98,7 +98,7 @@ export class GoferFile extends OpenFile {
       }
       const n = host.pwritev(this.file.fd, iov, segments, at + total);
       if (n < 0) {
-        if (total === 0) return n;
+        if (total === 0) return this.file.failure(n);
         break;
       }
       if (n === 0) break;
@@ -126,7 +126,8 @@ export class GoferFile extends OpenFile {
   }
 
   override seek(offset: number, whence: number): number {
-    return this.fs.ctx.host.lseek(this.file.fd, offset, whence);
+    const r = this.fs.ctx.host.lseek(this.file.fd, offset, whence);
+    return r < 0 ? this.file.failure(r) : r;
   }
 
   override get mapsExtents(): boolean {
@@ -136,7 +137,7 @@ export class GoferFile extends OpenFile {
   override truncate(size: number): number {
     if (!this.file.canWrite) return -EINVAL;
     const r = this.fs.ctx.host.ftruncate(this.file.fd, size);
-    if (r < 0) return r;
+    if (r < 0) return this.file.failure(r);
     this.inode.onResized(size);
     this.fs.idle.noteWrite(this.file);
     this.inode.keepSetid();
@@ -147,7 +148,7 @@ export class GoferFile extends OpenFile {
     if (!this.file.canWrite) return -EBADF;
     const { host } = this.fs.ctx;
     const r = host.fallocate(this.file.fd, mode, offset, len);
-    if (r < 0) return r;
+    if (r < 0) return this.file.failure(r);
     const shifts = (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) !== 0;
     const size = host.fileSize(this.file.fd);
     if (shifts) this.inode.pagesGone(offset, Infinity);

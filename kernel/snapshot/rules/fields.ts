@@ -61,7 +61,10 @@ const GIVEN = rules("given", [
 ]);
 
 const NEW = rules("new", [
-  ["GoferFs.descriptors", "new HostDescriptors(HOST_FILES, descriptorShare(ctx.host.fileLimit))"],
+  [
+    "GoferFs.descriptors",
+    "those of before, by whose units accounts are charged: reconnect.ts makes new ones",
+  ],
   ["GoferFs.fetchedNames", "new FetchedNames()"],
   ["GoferFs.fids", "new FidCache(client); an inode whose fid is bound anew is added"],
   ["GoferFs.idle", "new IdleFiles(ctx, max) with the max of before; idle files are left out"],

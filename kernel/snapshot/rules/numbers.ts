@@ -100,10 +100,9 @@ const VIEWS = rules("view", [
 const DESCRIPTORS = rules("descriptor", [
   [
     "DonatedFile.fd",
-    "opened again by the Gofer; without users: left out, HOST_FILES is given back",
+    "reconnect.ts: opened again by the Gofer; without users: left out, HOST_FILES is given back",
   ],
-  ["GoferBacking.hostFd", "that of its DonatedFile"],
-  ["GoferBacking.platformFile", "platform.registerFile(hostFd)"],
+  ["GoferBacking.platformFile", "reconnect.ts: platform.registerFile(hostFd)"],
   ["GoferNode.listener", "of a socket that bind(2) made and listen(2) has not taken: refused"],
   ["HostEnd.fd", "a connection of a host's program: closed for the guest, or refused"],
   ["HostFdInode.armed", "where isWatched is true: watched again for these events"],
@@ -121,8 +120,8 @@ const FIDS = rules("fid", [
   ["GoferInode.fetchedNs", "-1 in shared mode: nothing fetched counts; else an epoch"],
   [
     "GoferInode.fid",
-    "walked again from `parent` and entryName, or -1 until it is needed; without " +
-    "a name (unlinked, in use): refused",
+    "-1: walked again from `parent` and entryName when it is needed (reconnect.ts); open and " +
+    "without a name: the snapshot has its bytes, or it is lost",
   ],
   ["GoferInode.key", "compared with the walked file: another one has changed"],
 ]);
