@@ -120,10 +120,10 @@ export async function withGofer(
 }
 
 /** Runs `body` with a client of a Gofer that serves `dir`. */
-async function withClient(
+export async function withClient(
   dir: string,
   options: LabOptions,
-  body: (client: GoferClient) => void,
+  body: (client: GoferClient) => void | Promise<void>,
 ): Promise<void> {
   const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
   const { fidsMax } = options;

@@ -19,9 +19,10 @@ import {
   NOFID,
   OPEN_NONE,
 } from "../../../gofer/client/gofer_client.ts";
+import { GoferDirectory } from "./directory.ts";
 import type { DonatedFile } from "./donated_file.ts";
 import { attachRoot, type GoferFs } from "./gofer_fs.ts";
-import type { GoferInode } from "./gofer_inode.ts";
+import { GoferInode } from "./gofer_inode.ts";
 import { GoferNode, HOST_INO } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
 
@@ -126,6 +127,7 @@ class Reconnection {
   run(): ChangedFile[] | number {
     const { fs, client } = this;
     this.compare(fs.root, client.walk.at(0));
+    this.findOtherNames();
     for (const files of this.opened.values()) this.reopen(files);
     for (const inode of fs.heldInodes()) {
       if (!this.compared.has(inode) && !this.lost.has(inode)) this.find(inode, OPEN_NONE);
@@ -136,6 +138,25 @@ class Reconnection {
     for (const inode of this.lost) inode.lose();
     fs.forgetOthers(this.compared);
     return client.dead ? -EIO : this.changes;
+  }
+
+  /** Gives files with several links whose known name was removed a name that a dentry has. */
+  private findOtherNames(): void {
+    const { root, rootDentry } = this.fs;
+    const nameless = new Set(this.fs.heldInodes().filter((inode) => !inode.hasPlace));
+    nameless.delete(root);
+    const left = nameless.size === 0 || rootDentry === null ? [] : [rootDentry];
+    for (let dentry = left.pop(); dentry !== undefined; dentry = left.pop()) {
+      const dir = dentry.inode;
+      if (!(dir instanceof GoferDirectory) || !dir.dentriesAreStable) continue;
+      for (const child of dentry.children?.values() ?? []) {
+        const { inode } = child;
+        if (inode instanceof GoferDirectory) left.push(child);
+        else if (inode instanceof GoferInode && nameless.has(inode)) {
+          inode.setEntry(dir, child.name);
+        }
+      }
+    }
   }
 
   private report(inode: GoferInode, change: Change, errno: number): void {
