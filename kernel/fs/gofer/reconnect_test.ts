@@ -13,6 +13,9 @@ import {
 import { MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
 import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { HOST_FILES } from "../../core/quota.ts";
+import { OverlayFs } from "../overlay/overlay_fs.ts";
+import { TmpfsFs } from "../tmpfs/tmpfs.ts";
+import type { GoferFs } from "./gofer_fs.ts";
 import { mapAll } from "../../mm/host_mappings.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
 import { FakeSpace, GuestSimulator } from "../../testing/fake_platform.ts";
@@ -237,6 +240,46 @@ Deno.test("a mapping of a file that is gone is SIGBUS, but for private copies", 
     assertEquals([guest.read(shared), guest.write(shared, 1), guest.read(own)], [-7, -7, 5]);
     mm.destroy();
     lab.fs.idle.closeOldest(Infinity);
+  });
+});
+
+/** An overlay whose lower layer is the Gofer's tree. */
+function overlayOn(fs: GoferFs, lab: GoferLab): OverlayFs {
+  const upper = new TmpfsFs(TEST_ACCOUNT, lab.ctx.frames, lab.vfs, {});
+  return new OverlayFs(fs.root, upper.root, {
+    devices: lab.vfs.devices,
+    account: TEST_ACCOUNT,
+    frames: lab.ctx.frames,
+    isPersistent: false,
+    stackDepth: 0,
+    text: "",
+    owned: upper,
+    pinned: [],
+  });
+}
+
+Deno.test("an overlay goes on over a new connection of its lower layer", async () => {
+  await overTwoGofers({ cover: overlayOn }, (lab, dir) => {
+    const kept = mustOpen(lab.root, "/a/other", O_RDONLY);
+    const gone = mustOpen(lab.root, "/a/b/c/file", O_RDONLY);
+    const copied = mustOpen(lab.root, "/a/copied", O_RDWR | O_CREAT);
+    assertEquals(lab.write(copied, 0, bytes("upper")), 5);
+    Deno.removeSync(`${dir}/a/b/c/file`);
+    Deno.writeTextFileSync(`${dir}/a/b/c/new`, "new");
+    return [kept, gone, copied];
+  }, (lab, client, _dir, files) => {
+    assertEquals(changesOf(reconnect(lab.fs, client, "0", SAME)), ["/a/b/c/file gone"]);
+    assertEquals(files.map((file) => text(lab.read(file, 0, 9))), ["other", "ESTALE", "upper"]);
+    assertEquals(["/a/other", "/a/b/c/new", "/a/copied"].map((path) => sizeOf(lab, path)), [
+      5,
+      3,
+      5,
+    ]);
+    assertEquals(sizeOf(lab, "/a/b/c/file"), "ENOENT");
+    const changed = mustOpen(lab.root, "/a/other", O_RDWR);
+    assertEquals(lab.write(changed, 0, bytes("O")), 1);
+    assertEquals(text(lab.read(changed, 0, 9)), "Other");
+    for (const file of [...files, changed]) file.drop();
   });
 });
 
