@@ -129,7 +129,8 @@ class Reconnection {
     this.compare(fs.root, client.walk.at(0));
     this.findOtherNames();
     for (const files of this.opened.values()) this.reopen(files);
-    for (const inode of fs.heldInodes()) {
+    // A walk compares all on its way, so those that were found last, further down, are first.
+    for (const inode of fs.heldInodes().reverse()) {
       if (!this.compared.has(inode) && !this.lost.has(inode)) this.find(inode, OPEN_NONE);
       if (inode instanceof GoferNode && inode.takeListener() >= 0) {
         this.report(inode, "listener", 0);
