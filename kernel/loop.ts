@@ -171,7 +171,8 @@ export class Loop {
 
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
-    this.platform.tick(now);
+    // Other kernels of the platform have other clocks.
+    this.platform.tick(now - this.host.monotonicOffsetNs);
     this.kernel.oom.check(now);
     if (this.isApart) this.lookAround();
     if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);

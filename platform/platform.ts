@@ -341,7 +341,10 @@ export interface Platform {
    * to do.
    */
   readonly isKicking: boolean;
-  /** To be called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
+  /**
+   * To be called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. `nowNs`
+   * is the host's CLOCK_MONOTONIC.
+   */
   tick(nowNs: number): void;
   destroy(): void;
 }

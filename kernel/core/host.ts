@@ -24,8 +24,13 @@ export interface HostFileStatus {
 }
 
 export interface Host {
-  /** CLOCK_MONOTONIC in ns, which timers use; exact below 2^53 (104 days of uptime). */
+  /**
+   * The kernel's CLOCK_MONOTONIC in ns, which timers use; exact below 2^53 (104 days). A kernel
+   * made from a snapshot goes on where the snapshot's kernel stopped.
+   */
   monotonicNs(): number;
+  /** What `monotonicNs` adds to the host's CLOCK_MONOTONIC, whole ns. */
+  readonly monotonicOffsetNs: number;
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;

@@ -7,7 +7,9 @@ import type { Waiter } from "../core/wait.ts";
 export class FakeHost implements Host {
   /** The CPU time that `processCpuNs` returns for each process, ns. */
   readonly cpuNsOf: Map<number, number> = new Map();
+  /** The host's CLOCK_MONOTONIC. */
   nowNs: number = 1_000_000_000;
+  monotonicOffsetNs: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
   machineBytes: number = 8 * 2 ** 30;
@@ -20,7 +22,8 @@ export class FakeHost implements Host {
   }
 
   monotonicNs(): number {
-    return this.nowNs += 1000;
+    this.nowNs += 1000;
+    return this.nowNs + this.monotonicOffsetNs;
   }
   realtimeSec(): number {
     return Math.floor(this.nowNs / 1e9);

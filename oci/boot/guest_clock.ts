@@ -48,12 +48,22 @@ export class GuestClock {
     return new GuestClock(data, first);
   }
 
-  /** Called often while the sandbox is awake. HOT */
+  /** Called often while the sandbox is awake, with the host's CLOCK_MONOTONIC. HOT */
   tick(nowNs: number): void {
     if (nowNs < this.#nextNs) return;
     this.#nextNs = nowNs + UPDATE_NS;
-    readClocks(this.#reading);
-    this.#page.update(this.#reading);
+    this.#update();
+  }
+
+  /** Guests read the host's CLOCK_MONOTONIC plus `ns` from now on. */
+  setOffset(ns: number): void {
+    if (ns === this.#page.offsetNs) return;
+    this.#page.offsetNs = ns;
+    this.#update();
+  }
+
+  #update(): void {
+    this.#page.update(readClocks(this.#reading));
   }
 }
 

@@ -63,8 +63,8 @@ export class RealHost implements Host, HostEvents {
   readonly machineBytes: number;
   readonly fileLimit: number = descriptorLimit();
   readonly heap: KernelHeap | null;
-  /** `poll` updates it; the loop calls that often while it is awake. */
-  guestClock: GuestClock | null = null;
+  #guestClock: GuestClock | null = null;
+  #monotonicOffsetNs: number = 0;
   /** Called before a sleep. */
   beforeSleep: (() => void) | null = null;
   /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
@@ -116,7 +116,20 @@ export class RealHost implements Host, HostEvents {
   }
 
   monotonicNs(): number {
-    return monotonicNs();
+    return monotonicNs() + this.#monotonicOffsetNs;
+  }
+  get monotonicOffsetNs(): number {
+    return this.#monotonicOffsetNs;
+  }
+  /** Lets the kernel's clock, and the one that guests read, go on at another time at once. */
+  set monotonicOffsetNs(ns: number) {
+    this.#monotonicOffsetNs = ns;
+    this.#guestClock?.setOffset(ns);
+  }
+  /** `poll` updates it; the loop calls that often while it is awake. */
+  set guestClock(clock: GuestClock | null) {
+    this.#guestClock = clock;
+    clock?.setOffset(this.#monotonicOffsetNs);
   }
   realtimeSec(): number {
     return realtimeSec();
@@ -263,7 +276,7 @@ export class RealHost implements Host, HostEvents {
       this.#dispatched = 0;
       this.#found = Math.max(0, this.#wait(timeoutNs));
     }
-    if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
+    if (this.#guestClock !== null) this.#guestClock.tick(monotonicNs());
     while (this.#dispatched < this.#found) {
       const i = this.#dispatched++, token = this.#epoll.token(i);
       if (token === DOORBELL) continue;

@@ -1,14 +1,15 @@
 /**
  * Updates the vDSO's data page: relates the time stamp counter to the host's clocks, once a second.
  *
- * The clock that guests see never steps back: when the extrapolation ran ahead of the host, it is
- * slowed down until the host has caught up. Neighbour: vdso.ts reads this page.
+ * The clock that guests see never steps back unless its offset does: when the extrapolation ran
+ * ahead of the host, it is slowed down until the host has caught up. Neighbour: vdso.ts reads this
+ * page.
  */
 
 import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
 import { CLOCK } from "./vdso.ts";
 
-/** One reading of all clocks, as close together as possible. */
+/** One reading of all clocks of the host, as close together as possible. */
 export interface ClockReading {
   /** Time stamp counter. */
   tsc: number;
@@ -28,8 +29,10 @@ export class ClockPage {
   readonly #first: ClockReading;
   readonly #buf: Uint8Array<ArrayBuffer> = new Uint8Array(64);
   readonly #dv: DataView = new DataView(this.#buf.buffer);
+  /** The guests' CLOCK_MONOTONIC less the host's, ns; the next update shows it. */
+  offsetNs: number = 0;
   #seq: number = 0;
-  /** Base of the guests' extrapolation: counter and monotonic ns at the base, ns a tick. */
+  /** Base of the guests' extrapolation: counter and the host's monotonic ns, ns a tick. */
   #baseTsc: number = 0;
   #baseNs: number = 0;
   #rate: number = 0;
@@ -62,7 +65,7 @@ export class ClockPage {
   }
 
   #publish(now: ClockReading, startNs: number, rate: number): void {
-    const shift = startNs - now.monotonicNs;
+    const shift = startNs - now.monotonicNs, monotonicNs = startNs + this.offsetNs;
     let sec = now.realtimeSec, nsec = now.realtimeNsec + shift;
     sec += Math.floor(nsec / NS_PER_SEC);
     nsec -= Math.floor(nsec / NS_PER_SEC) * NS_PER_SEC;
@@ -72,8 +75,8 @@ export class ClockPage {
     this.#put(CLOCK.usable, 1);
     this.#put(CLOCK.tsc, now.tsc);
     this.#put(CLOCK.mult, Math.round(rate * 0x100000000));
-    this.#put(CLOCK.monotonic, Math.floor(startNs / NS_PER_SEC));
-    this.#put(CLOCK.monotonic + 8, Math.floor(startNs % NS_PER_SEC));
+    this.#put(CLOCK.monotonic, Math.floor(monotonicNs / NS_PER_SEC));
+    this.#put(CLOCK.monotonic + 8, Math.floor(monotonicNs % NS_PER_SEC));
     this.#put(CLOCK.realtime, sec);
     this.#put(CLOCK.realtime + 8, Math.floor(nsec));
     // The sequence is odd while the rest changes; native stores keep their order.

@@ -1,6 +1,6 @@
 /**
  * The guest's vDSO (vdso(7)): an ELF image with clock functions that need no system call, and the
- * layout of the data page in front of it. Time is the host's monotonic clock, extrapolated by the
+ * layout of the data page in front of it. Time is the kernel's monotonic clock, extrapolated by the
  * time stamp counter.
  *
  * Not here: the numbers in the data page (clock_page.ts), and the mapping of the image
