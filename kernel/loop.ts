@@ -110,6 +110,12 @@ export class Loop {
     this.server.isStopped = true;
   }
 
+  /** Called when the kernel's clock has moved, between two turns. */
+  restartClock(): void {
+    this.nextTickNs = this.nextHostPollNs = this.nextSliceNs = 0;
+    this.server.restartClock();
+  }
+
   /** Runs until `stop`. Called again after a fault, it continues with the next work. */
   run(): void {
     const { server, spin, kernel: { clock } } = this, cpus = this.host.cpuCount;

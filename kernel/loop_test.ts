@@ -102,3 +102,29 @@ Deno.test("a long turn is charged whole, whether housekeeping comes right behind
   assert(only.systemNs > 0.9 * wallNs && only.systemNs <= wallNs, `${only.systemNs} of ${wallNs}`);
   crowd.kernel.close();
 });
+
+Deno.test("a loop whose clock went back goes on: it ticks, and nothing is charged", () => {
+  const crowd = new Crowd(4000), { kernel, loop, served } = crowd, { platform, host } = kernel;
+  host.nowNs += 2e15;
+  const task = crowd.thread(0, 0.1 * MS, true), resume = task.ctx.resumeRet;
+  const ticks: number[] = [];
+  platform.tick = (nowNs) => ticks.push(nowNs);
+  let ticksBefore = 0, systemNs = 0;
+  const onStandstill = () => {
+    host.monotonicOffsetNs -= 1e15;
+    loop.restartClock();
+    loop.quiescence.resume();
+  };
+  task.ctx.resumeRet = (result) => {
+    resume(result);
+    if (served.length !== 2000) return;
+    ticksBefore = ticks.length;
+    systemNs = task.systemNs;
+    task.ctx.isFull = true;
+    loop.quiescence.request({ onStandstill, onSandboxEnd: () => {} });
+  };
+  crowd.run();
+  assert(ticksBefore > 100 && ticks.length > 1.5 * ticksBefore, `${ticksBefore} ${ticks.length}`);
+  assert(ticks.every((ns) => ns > 2e15 && ns <= host.nowNs), "ticks have the host's time");
+  assert(task.systemNs >= systemNs && task.systemNs < 0.5e9, `${task.systemNs}`);
+});

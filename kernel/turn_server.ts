@@ -109,6 +109,12 @@ export class TurnServer {
     return !this.runQueue.isEmpty || this.fair.pending > 0;
   }
 
+  /** Called when the kernel's clock has moved: nothing is charged for the time in between. */
+  restartClock(): void {
+    this.handled = this.fairUntilNs = this.nextCpuReadNs = 0;
+    this.clock.nowNs = this.host.monotonicNs();
+  }
+
   /** Called after a fault ended the batch: the next one starts with the rest of it. */
   recover(): void {
     this.kernel.current = null;

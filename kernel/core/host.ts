@@ -29,8 +29,8 @@ export interface Host {
    * made from a snapshot goes on where the snapshot's kernel stopped.
    */
   monotonicNs(): number;
-  /** What `monotonicNs` adds to the host's CLOCK_MONOTONIC, whole ns. */
-  readonly monotonicOffsetNs: number;
+  /** What `monotonicNs` adds to the host's CLOCK_MONOTONIC, whole ns (snapshot/clocks.ts). */
+  monotonicOffsetNs: number;
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;

@@ -218,7 +218,8 @@ export class Quiescence {
     const isStopping = this.due.size + this.asked.size > 0;
     if (platform.prepareSleep()) events.awaitDoorbell(isStopping ? TICK_NS : SPACE_LOOK_NS);
     platform.finishSleep();
-    const now = host.monotonicNs();
+    // The platform's time is the host's, which no snapshot moves.
+    const now = host.monotonicNs() - host.monotonicOffsetNs;
     if (now < this.nextTickNs) return;
     this.nextTickNs = now + TICK_NS;
     platform.tick(now);

@@ -1437,7 +1437,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Progress,
     "Progress",
-    "done deadlineNs step object value text monitorEvents result asked walks bytes account",
+    "done deadlineNs isRealtime step object value text monitorEvents result asked walks bytes account",
   ),
   stateRow(ProtocolTable, "ProtocolTable", "net kinds"),
   stateRow(
@@ -1747,9 +1747,9 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TimerFile,
     "TimerFile",
-    "account flags pos path refs rank cred isQuiet isCreated needsTurn sliceBytes owner deniedLater watchers writeAccess inode clockId settimeFlags intervalNs ticks isExpired deadlineNs clock expiry queue",
+    "account flags pos path refs rank cred isQuiet isCreated needsTurn sliceBytes owner deniedLater watchers writeAccess inode clockId settimeFlags intervalNs ticks isExpired deadlineNs isCanceled clock expiry queue",
   ),
-  stateRow(TimerQueue, "TimerQueue", "heap firing"),
+  stateRow(TimerQueue, "TimerQueue", "heap followers firing"),
   stateRow(
     TmpfsBacking,
     "TmpfsBacking",

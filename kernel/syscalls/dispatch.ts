@@ -204,9 +204,10 @@ function finishRun(task: Task, row: Row, result: number): void {
  * Runs the call again as if it had just been made (no handler ran in between); keeps its deadline.
  */
 function restartCall(task: Task): void {
-  const deadlineNs = task.progress.deadlineNs;
-  task.progress.reset();
-  task.progress.deadlineNs = deadlineNs;
+  const { progress } = task, { deadlineNs, isRealtime } = progress;
+  progress.reset();
+  progress.deadlineNs = deadlineNs;
+  progress.isRealtime = isRealtime;
   task.interrupted = false;
   if (task.entryWork === 0) return runHandler(task);
   task.state = HANDLING;

@@ -5,7 +5,7 @@
 
 import { SI_TIMER } from "../../ffi/abi/siginfo.ts";
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi/time.ts";
-import type { TimerQueue } from "../time/timer.ts";
+import type { RealtimeFollower, TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, threadCpuNs } from "./cpu_clock.ts";
 import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import type { SignalSource } from "../signal/dequeue.ts";
@@ -33,7 +33,7 @@ export interface TimerEvent {
   readonly thread: Task | null;
 }
 
-export class PosixTimer extends CpuTimer implements SignalSource {
+export class PosixTimer extends CpuTimer implements SignalSource, RealtimeFollower {
   readonly id: number;
   readonly group: ThreadGroup;
   /** CLOCK_*. */
@@ -82,12 +82,22 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     return this.countsCpu ? this.read() : this.owner.kernel.now();
   }
 
-  /** Arms at `expiryNs` of the timer's clock; Infinity disarms. */
-  start(expiryNs: number, intervalNs: number): void {
+  /**
+   * Arms at `expiryNs` of the timer's clock; Infinity disarms. `isRealtime`: an absolute time of
+   * CLOCK_REALTIME.
+   */
+  start(expiryNs: number, intervalNs: number, isRealtime: boolean = false): void {
+    if (isRealtime) this.queue.followers.add(this);
+    else this.queue.followers.delete(this);
     this.generation++;
     this.intervalNs = intervalNs;
     this.missed = 0;
     this.armAt(expiryNs);
+  }
+
+  onRealtimeSet(byNs: number): void {
+    this.expiredNs -= byNs;
+    if (this.isArmed) this.queue.arm(this, this.deadlineNs - byNs);
   }
 
   /** Time until the next expiry, ns; 0 when disarmed, otherwise at least 1. */

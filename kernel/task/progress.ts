@@ -15,6 +15,8 @@ export class Progress {
   done: number = 0;
   /** Absolute monotonic deadline, ns; -1: not computed yet. */
   deadlineNs: number = -1;
+  /** The deadline is a time of CLOCK_REALTIME, which moves it when that clock is set. */
+  isRealtime: boolean = false;
   /** Step of a call with several steps; 0 at the start. */
   step: number = 0;
   /** An object or number that the call created or found in an earlier run. */
@@ -35,6 +37,7 @@ export class Progress {
   reset(): void {
     this.done = 0;
     this.deadlineNs = -1;
+    this.isRealtime = false;
     this.step = 0;
     this.object = null;
     this.value = 0;

@@ -164,9 +164,12 @@ export class LabKernel implements Kernel {
   readonly logged: string[] = [];
   /** The exit status of the first process. */
   initStatus: number = -1;
-  readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns } = {
+  readonly loop = {
     runQueue: new RunQueue(),
     fair: new FairTurns(this.clock.accounts),
+    restartClock: (): void => {
+      this.clock.nowNs = this.now();
+    },
   };
   private readonly full: FakeContext[] = [];
 
@@ -305,8 +308,8 @@ export class LabKernel implements Kernel {
   /** Advances the time: timers that are due fire. */
   pass(ns: number): void {
     this.host.nowNs += ns;
-    this.clock.nowNs = this.host.nowNs;
-    this.timers.expire(this.host.nowNs);
+    this.clock.nowNs = this.host.nowNs + this.host.monotonicOffsetNs;
+    this.timers.expire(this.clock.nowNs);
     this.settle();
   }
 

@@ -23,8 +23,16 @@ export abstract class Timer {
   abstract onExpire(nowNs: number): void;
 }
 
+/** An object with times of CLOCK_REALTIME, which it keeps as times of CLOCK_MONOTONIC. */
+export interface RealtimeFollower {
+  /** CLOCK_REALTIME was set `byNs` ahead (negative: back) of CLOCK_MONOTONIC. */
+  onRealtimeSet(byNs: number): void;
+}
+
 export class TimerQueue {
   private readonly heap: Timer[] = [];
+  /** Tasks that wait are not among them: snapshot/clocks.ts moves their deadlines. */
+  readonly followers: Set<RealtimeFollower> = new Set();
   /** The timer whose `onExpire` runs, or threw; null: none. */
   firing: Timer | null = null;
 

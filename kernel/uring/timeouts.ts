@@ -15,8 +15,13 @@ function deadlineOf(w: Worker, addr: number, flags: number): number {
   const time = readTimespec(w, addr);
   if (typeof time === "number") return time;
   if ((flags & U.IORING_TIMEOUT_ABS) === 0) return w.kernel.now() + time.spanNs();
-  if ((flags & U.IORING_TIMEOUT_REALTIME) !== 0) return time.realtimeDeadline(w);
+  if (isRealtime(flags)) return time.realtimeDeadline(w);
   return time.monotonicDeadline(w, (flags & U.IORING_TIMEOUT_BOOTTIME) !== 0);
+}
+
+/** Whether a time is absolute on CLOCK_REALTIME, and moves when that clock is set. */
+function isRealtime(flags: number): boolean {
+  return (flags & U.IORING_TIMEOUT_ABS) !== 0 && (flags & U.IORING_TIMEOUT_REALTIME) !== 0;
 }
 
 function startTimeout(w: Worker): number {
@@ -26,6 +31,7 @@ function startTimeout(w: Worker): number {
   const at = deadlineOf(w, sqe.addr, sqe.rwFlags);
   if (at < 0) return at;
   progress.deadlineNs = at;
+  progress.isRealtime = isRealtime(sqe.rwFlags);
   return 0;
 }
 
@@ -119,6 +125,7 @@ export function removeTimeout(w: Worker): number {
   if (!isUpdate) ring.complete(found, -ECANCELED);
   else {
     found.progress.deadlineNs = at;
+    found.progress.isRealtime = isRealtime(sqe.rwFlags);
     found.wake();
   }
   return 0;

@@ -37,7 +37,7 @@ export class TestHost implements Host {
   sec: number = 1_700_000_000;
   nsec: number = 0;
   monotonic: number = 0;
-  readonly monotonicOffsetNs = 0;
+  monotonicOffsetNs: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 1 << 30;
   machineBytes: number = 1 << 30;

@@ -3,19 +3,25 @@
  * is armed again when it is read or looked at, so a timer that is not read costs one wake-up.
  * syscalls/io/timerfd.ts has the calls.
  *
- * DIFFERS: a change of the host's real-time clock moves no timers, so TFD_TIMER_CANCEL_ON_SET never
- * cancels.
+ * DIFFERS: only a snapshot changes the real-time clock: other changes of the host's clock neither
+ * move timers nor cancel them (TFD_TIMER_CANCEL_ON_SET).
  */
 
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECANCELED, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
-import { TFD_IOC_SET_TICKS } from "../../../ffi/abi/time.ts";
+import {
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
+  TFD_IOC_SET_TICKS,
+  TFD_TIMER_ABSTIME,
+  TFD_TIMER_CANCEL_ON_SET,
+} from "../../../ffi/abi/time.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import { Timer, type TimerQueue } from "../../time/timer.ts";
+import { type RealtimeFollower, Timer, type TimerQueue } from "../../time/timer.ts";
 import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** Scratch for the count. */
@@ -42,7 +48,7 @@ export class Expiry extends Timer {
   }
 }
 
-export class TimerFile extends AnonFile {
+export class TimerFile extends AnonFile implements RealtimeFollower {
   /** CLOCK_* of the call; deadlines here are always CLOCK_MONOTONIC. */
   readonly clockId: number;
   /** The flags of the last timerfd_settime(2). */
@@ -52,6 +58,8 @@ export class TimerFile extends AnonFile {
   /** It has expired and is not armed again yet; `deadlineNs` is when it expired. */
   private isExpired: boolean = false;
   private deadlineNs: number = Infinity;
+  /** CLOCK_REALTIME was set, and no call has returned that yet. */
+  private isCanceled: boolean = false;
   private readonly clock: MonotonicClock;
   private readonly expiry: Expiry = new Expiry(this);
   private readonly queue: WaitQueue = new WaitQueue();
@@ -74,18 +82,48 @@ export class TimerFile extends AnonFile {
 
   /**
    * Arms the timer for a CLOCK_MONOTONIC deadline (Infinity disarms it) and forgets earlier
-   * expirations.
+   * expirations. With TFD_TIMER_ABSTIME, the deadline of a timer of CLOCK_REALTIME follows that
+   * clock.
    */
   set(deadlineNs: number, intervalNs: number, flags: number): void {
-    this.clock.timers.disarm(this.expiry);
+    const { timers } = this.clock;
+    timers.disarm(this.expiry);
     this.settimeFlags = flags;
+    if (this.isRealtime && (flags & TFD_TIMER_ABSTIME) !== 0) timers.followers.add(this);
+    else timers.followers.delete(this);
     this.isExpired = false;
     this.ticks = 0;
     this.intervalNs = intervalNs;
     this.deadlineNs = deadlineNs;
     if (deadlineNs === Infinity) return;
     if (deadlineNs <= this.clock.now()) this.onExpire();
-    else this.clock.timers.arm(this.expiry, deadlineNs);
+    else timers.arm(this.expiry, deadlineNs);
+  }
+
+  /** Its clock is CLOCK_REALTIME. */
+  get isRealtime(): boolean {
+    return this.clockId === CLOCK_REALTIME || this.clockId === CLOCK_REALTIME_ALARM;
+  }
+
+  private get isCancelable(): boolean {
+    const both = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    return this.isRealtime && (this.settimeFlags & both) === both;
+  }
+
+  onRealtimeSet(byNs: number): void {
+    this.deadlineNs -= byNs;
+    if (this.expiry.isArmed) this.clock.timers.arm(this.expiry, this.deadlineNs);
+    if (!this.isCancelable) return;
+    this.isCanceled = true;
+    this.ticks++;
+    this.queue.wake(POLLIN);
+  }
+
+  /** Whether CLOCK_REALTIME was set under TFD_TIMER_CANCEL_ON_SET; true once for each time. */
+  takeCanceled(): boolean {
+    if (!this.isCanceled || !this.isCancelable) return false;
+    this.isCanceled = false;
+    return true;
   }
 
   /** The time to the next expiration, ns; 0 when disarmed. */
@@ -105,7 +143,9 @@ export class TimerFile extends AnonFile {
   private catchUp(): void {
     if (!this.isExpired || this.intervalNs === 0) return;
     this.isExpired = false;
-    const passed = Math.floor((this.clock.now() - this.deadlineNs) / this.intervalNs) + 1;
+    const sinceNs = this.clock.now() - this.deadlineNs;
+    // Negative: CLOCK_REALTIME was set back, and takes the expiration back (timerfd_create(2)).
+    const passed = sinceNs < 0 ? 0 : Math.floor(sinceNs / this.intervalNs) + 1;
     this.ticks += passed - 1;
     this.deadlineNs += passed * this.intervalNs;
     this.clock.timers.arm(this.expiry, this.deadlineNs);
@@ -116,8 +156,14 @@ export class TimerFile extends AnonFile {
   }
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < 8) return -EINVAL;
+    if (this.takeCanceled()) {
+      this.ticks = 0;
+      this.isExpired = false;
+      return -ECANCELED;
+    }
     if (this.ticks === 0) return -EAGAIN;
     this.catchUp();
+    if (this.ticks === 0) return 0;
     view.setUint32(0, this.ticks % 0x100000000, true);
     view.setUint32(4, Math.floor(this.ticks / 0x100000000), true);
     this.ticks = 0;
@@ -156,6 +202,7 @@ export class TimerFile extends AnonFile {
 
   protected override release(): void {
     this.clock.timers.disarm(this.expiry);
+    this.clock.timers.followers.delete(this);
   }
 }
 

@@ -98,6 +98,7 @@ export function absoluteDeadline(t: Task, addr: number, isReal: boolean): number
   }
   const time = readTimespec(t, addr);
   if (typeof time === "number") return time;
+  t.progress.isRealtime = isReal;
   t.progress.deadlineNs = isReal ? time.realtimeDeadline(t) : time.monotonicDeadline(t);
   return 0;
 }

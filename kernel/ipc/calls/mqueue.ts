@@ -150,6 +150,7 @@ function readDeadline(t: Task, addr: number): number {
   }
   const time = readTimespec(t, addr);
   if (typeof time === "number") return time;
+  t.progress.isRealtime = true;
   t.progress.deadlineNs = time.realtimeDeadline(t);
   return 0;
 }

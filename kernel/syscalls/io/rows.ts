@@ -66,7 +66,7 @@ export const rows: readonly Row[] = [
   row("timerfd_create", timerfd.sysTimerfdCreate, "clock hex"),
   row("timerfd_settime", timerfd.sysTimerfdSettime, "fd hex ptr ptr", {
     support: "partial",
-    note: "changes of the real-time clock move no timers, so TFD_TIMER_CANCEL_ON_SET never cancels",
+    note: "only a snapshot's restore moves timers of the real-time clock and cancels them",
   }),
   row("timerfd_gettime", timerfd.sysTimerfdGettime, "fd ptr"),
   row("inotify_init", inotify.sysInotifyInit, ""),

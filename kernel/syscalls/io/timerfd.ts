@@ -1,7 +1,7 @@
 /** timerfd_create(2), timerfd_settime(2), timerfd_gettime(2). */
 
 import { CAP_WAKE_ALARM } from "../../../ffi/abi/capability.ts";
-import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { EBADF, ECANCELED, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
@@ -49,6 +49,8 @@ export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
   const deadlineNs = deadlineOf(t, file, value, (flags & T.TFD_TIMER_ABSTIME) !== 0);
   const oldValue = file.remainingNs, oldInterval = file.intervalNs;
   file.set(deadlineNs, intervalNs === Infinity ? 0 : intervalNs, flags);
+  // The timer is set all the same.
+  if (!value.isZero && file.takeCanceled()) return -ECANCELED;
   return oldAddr === 0 ? 0 : storeTimes(t, oldAddr, oldValue, oldInterval);
 }
 
@@ -56,10 +58,9 @@ export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
 function deadlineOf(t: Task, file: TimerFile, value: Timespec, isAbsolute: boolean): number {
   if (value.isZero) return Infinity;
   if (!isAbsolute) return t.kernel.now() + value.spanNs();
-  const isReal = file.clockId === T.CLOCK_REALTIME || file.clockId === T.CLOCK_REALTIME_ALARM;
   const isBoottime = file.clockId === T.CLOCK_BOOTTIME ||
     file.clockId === T.CLOCK_BOOTTIME_ALARM;
-  return isReal ? value.realtimeDeadline(t) : value.monotonicDeadline(t, isBoottime);
+  return file.isRealtime ? value.realtimeDeadline(t) : value.monotonicDeadline(t, isBoottime);
 }
 
 export function sysTimerfdGettime(t: Task, a: SyscallArgs): number {

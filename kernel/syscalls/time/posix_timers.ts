@@ -104,15 +104,20 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
   // A disarmed timer loses its interval; one on a CPU clock keeps it (posix_cpu_timer_set of
   // Linux).
   const hasInterval = intervalNs !== Infinity && (expiry !== Infinity || timer.countsCpu);
-  timer.start(expiry, hasInterval ? intervalNs : 0);
+  timer.start(expiry, hasInterval ? intervalNs : 0, isAbsolute && isRealtime(timer.clock));
   return a.u64(3) === 0 ? 0 : storeSetting(t, a.u64(3), leftNs, oldInterval);
 }
 
 /** The new value as a time of the timer's clock. */
 function expiryOf(t: Task, timer: PosixTimer, value: Timespec, isAbsolute: boolean): number {
   if (!isAbsolute) return timer.clockNs() + value.spanNs();
-  const isReal = timer.clock === T.CLOCK_REALTIME || timer.clock === T.CLOCK_TAI;
-  return isReal ? value.realtimeDeadline(t) : value.monotonicDeadline(t, isBoottime(timer.clock));
+  return isRealtime(timer.clock)
+    ? value.realtimeDeadline(t)
+    : value.monotonicDeadline(t, isBoottime(timer.clock));
+}
+
+function isRealtime(clock: number): boolean {
+  return clock === T.CLOCK_REALTIME || clock === T.CLOCK_TAI;
 }
 
 function isBoottime(clock: number): boolean {

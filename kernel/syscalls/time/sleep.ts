@@ -54,6 +54,7 @@ function readDeadline(t: Task, clock: number, isAbsolute: boolean, addr: number)
   const time = readTimespec(t, addr);
   if (typeof time === "number") return time;
   const isReal = clock === T.CLOCK_REALTIME || clock === T.CLOCK_TAI;
+  t.progress.isRealtime = isReal;
   t.progress.deadlineNs = isReal
     ? time.realtimeDeadline(t)
     : time.monotonicDeadline(t, clock === T.CLOCK_BOOTTIME);
