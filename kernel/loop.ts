@@ -63,7 +63,6 @@ interface Reclaimer {
 
 export class Loop {
   readonly server: TurnServer;
-  readonly quiescence: Quiescence;
   private readonly kernel: LoopKernel;
   private readonly platform: Platform;
   private readonly host: Host;
@@ -75,6 +74,7 @@ export class Loop {
   private readonly deferred: DeferredWork;
   private nextSliceNs: number = 0;
   private readonly spin: SpinPolicy;
+  readonly quiescence: Quiescence;
   /** The value of `spin.isApart` that platform and host were last set to. */
   private isApart: boolean = false;
   /** `prepareSleep` has published that the loop sleeps. */

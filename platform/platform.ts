@@ -110,6 +110,8 @@ export abstract class Context {
   deathCause: string = "";
   /** FPU state can be fetched now; otherwise `requestFull` first. */
   isFull: boolean = false;
+  /** `release` was called. */
+  isReleased: boolean = false;
   /**
    * It was never resumed: `regs` and `fpu` have its state, and fetching leaves them as they are.
    */
@@ -186,8 +188,12 @@ export interface Thunks {
 
 /** Host mappings of one guest process, in guest page units. All changes are queued, in order. */
 export abstract class AddressSpace {
+  /** The kernel's memory, opaque here. */
+  owner: object | null = null;
   /** All threads of the space will end soon, so an interrupt has a shorter deadline. */
   isDoomed: boolean = false;
+  /** The kernel has called `destroy`. */
+  isEnded: boolean = false;
 
   /**
    * Maps arena bytes [offset, offset+len) at addr, shared, replacing what is there. A hint:

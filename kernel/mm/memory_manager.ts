@@ -143,6 +143,7 @@ export class MemoryManager extends UserAccess {
     this.ctx = ctx;
     this.pages = pages;
     this.space = space;
+    space.owner = this;
     this.files = new FileMappings(this);
     this.vmas = new VmaList(account, this.files);
     this.layout = ctx.plainLayout;
@@ -269,6 +270,7 @@ export class MemoryManager extends UserAccess {
   destroy(): void {
     if (this.isDestroyed) return;
     this.isDestroyed = true;
+    this.space.isEnded = true;
     this.space.destroy();
     this.ctx.leavingSpaces.add(this.space, this.account);
     dropPages(this, 0, Infinity);

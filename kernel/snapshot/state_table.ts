@@ -1034,7 +1034,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Loop,
     "Loop",
-    "server quiescence kernel platform host events timers memory deferred nextSliceNs spin isApart isAsleep nextTickNs nextHostPollNs ticks",
+    "server kernel platform host events timers memory deferred nextSliceNs spin quiescence isApart isAsleep nextTickNs nextHostPollNs ticks",
   ),
   stateRow(
     LoopControlFile,

@@ -92,7 +92,6 @@ export class FakeContext extends Context {
   /** Resumed and not stopped since. */
   isRunning: boolean = false;
   wasInterrupted: boolean = false;
-  isReleased: boolean = false;
   private readonly onFullAsked: (ctx: FakeContext) => void;
 
   constructor(space: FakeSpace, fpuSize: number, onFullAsked: (ctx: FakeContext) => void) {

@@ -17,33 +17,11 @@ import { TaskTimeout } from "../task/task_wait.ts";
 import { BLOCKED, DEAD, HANDLING, Task, WORKING } from "../task/task.ts";
 import { FdTable } from "../vfs/fd_table.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-import { type AddressSpace, Context } from "../../platform/platform.ts";
+import { NoContext } from "../mm/ended_space.ts";
 import { type Operation, operationOf } from "./operations.ts";
 import { fillPlace, type FixedBuffer, type FixedFile, leave } from "./resources.ts";
 import type { Uring } from "./ring.ts";
 import { Sqe } from "./sqe.ts";
-
-/** A context that never runs guest code. */
-class NoContext extends Context {
-  override readonly space: AddressSpace;
-  override rip: number = 0;
-  override rsp: number = 0;
-  override readonly fpu: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-
-  constructor(space: AddressSpace) {
-    super();
-    this.space = space;
-  }
-
-  override fetchRegs(): void {}
-  override fetchFpu(): void {}
-  override resumeRet(_result: number): void {}
-  override resumeAll(_withFpu: boolean): void {}
-  override requestFull(): void {}
-  override park(): void {}
-  override interrupt(): void {}
-  override release(): void {}
-}
 
 /**
  * The submitter's descriptor table, in which the request's own descriptor stays the file that it

@@ -89,7 +89,6 @@ export class KvmContext extends Context {
   hadTicks: number;
   /** The kernel wants this run to end. */
   wantsInterrupt = false;
-  isReleased = false;
   /** Consecutive faults at addresses that the page tables allow. */
   retries = 0;
   readonly #scheduler: Scheduler;

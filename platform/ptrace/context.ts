@@ -63,7 +63,6 @@ export class PtraceContext extends Context {
   /** Stopped at a system call: the block's rax is -ENOSYS, its orig_rax the number. */
   isAtCall = false;
   isQueued = false;
-  isReleased = false;
 
   constructor(space: PtraceSpace, thread: GuestThread, fpuSize: number) {
     super();

@@ -110,7 +110,6 @@ export class SystrapContext extends Context {
   readonly #regWords: Int32Array<ArrayBuffer>;
   #phase = STOPPED;
   #then = THEN_NOTHING;
-  #isReleased = false;
   #isLost = false;
   /** A reply that waits until the space's commands fit into the ring, or 0. */
   #held = 0;
@@ -144,7 +143,7 @@ export class SystrapContext extends Context {
    */
   takeStop(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
-    if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#takeOtherStop(state);
+    if (!isCall || this.#phase !== RUNNING || this.isReleased) return this.#takeOtherStop(state);
     const from = this.#i32, at = this.wordAt, w = this.args.words;
     w[0] = from[at + RDI_WORD]!;
     w[1] = from[at + RDI_WORD + 1]!;
@@ -221,7 +220,7 @@ export class SystrapContext extends Context {
     if (this.#phase === SAVING || this.#phase === STORING) return this.#takeRequestedState();
     const wasKicked = this.isKicked;
     this.#stop();
-    if (this.#isReleased) this.#retire();
+    if (this.isReleased) this.#retire();
     else if (stop === REPORTED_STOP) return true;
     else if (wasKicked) {
       this.trap = TRAP_INTERRUPT;
@@ -235,7 +234,7 @@ export class SystrapContext extends Context {
     const then = this.#then;
     this.#then = THEN_NOTHING;
     this.#stop();
-    if (this.#isReleased) this.#retire();
+    if (this.isReleased) this.#retire();
     else if (then === THEN_FULL) {
       this.trap = TRAP_FULL;
       return true;
@@ -266,7 +265,7 @@ export class SystrapContext extends Context {
     this.#held = 0;
     this.#then = THEN_NOTHING;
     this.isKicked = false;
-    if (this.#isReleased) return this.#end();
+    if (this.isReleased) return this.#end();
     this.trap = TRAP_DEATH;
     this.deathCause = cause;
     this.#engine.forget(this); // drops an earlier report
@@ -387,7 +386,7 @@ export class SystrapContext extends Context {
   }
 
   override interrupt(): void {
-    if (this.#isReleased || !this.#isResumed) return;
+    if (this.isReleased || !this.#isResumed) return;
     if (this.#phase !== RUNNING) this.#kickWhenRunning = true;
     else if (!this.isKicked) this.#kick();
   }
@@ -420,8 +419,8 @@ export class SystrapContext extends Context {
   }
 
   override release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
+    if (this.isReleased) return;
+    this.isReleased = true;
     this.owner = null;
     this.#engine.forget(this);
     if (this.#isLost || this.space.isDestroyed) {

@@ -8,6 +8,11 @@ export class Random {
     this.#state = seed | 0 || 1;
   }
 
+  /** Gives the same numbers as the other one from now on. */
+  imitate(other: Random): void {
+    this.#state = other.#state;
+  }
+
   /** A whole number from 0 to n - 1. */
   below(n: number): number {
     this.#state ^= this.#state << 13;

@@ -77,6 +77,16 @@ export class Agent {
     this.#chance = new Random(platform.chance.below(1 << 30) + 1);
   }
 
+  /** Does from now on what the other agent does. */
+  imitate(other: Agent): void {
+    this.#chance.imitate(other.#chance);
+    this.#call = other.#call;
+    this.fds.splice(0, Infinity, ...other.fds);
+    this.maps.splice(0, Infinity, ...other.maps);
+    this.#isLast = other.#isLast;
+    this.#hasKilled = other.#hasKilled;
+  }
+
   /** The next stop of `ctx`; TRAP_NONE when the thread runs on. */
   step(ctx: SimContext): void {
     if (ctx.rip === HANDLER) return this.#make(ctx, { nr: SYS_rt_sigreturn, args: [] });

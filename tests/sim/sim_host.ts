@@ -27,6 +27,13 @@ export class SimHost extends IoHost implements HostEvents {
     this.memoryBytes = memoryBytes;
   }
 
+  /** Goes on as the other host. */
+  imitate(other: SimHost): void {
+    Object.assign(this, { nowNs: other.nowNs, seed: Reflect.get(other, "seed") });
+    this.memoryBytes = other.memoryBytes;
+    this.#looks = other.#looks;
+  }
+
   override monotonicNs(): number {
     if (++this.#looks > MAX_LOOKS) throw new Error("the simulation comes to no end");
     return super.monotonicNs();

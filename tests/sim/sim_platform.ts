@@ -33,8 +33,9 @@ export class SimContext extends Context {
   readonly space: FakeSpace;
   readonly #platform: SimPlatform;
   readonly agent: Agent;
+  /** Where it stopped last: there its call returns, whichever way it is resumed. */
+  #stoppedAt: number = -1;
   isRunning: boolean = false;
-  isReleased: boolean = false;
   isKicked: boolean = false;
 
   constructor(platform: SimPlatform, space: FakeSpace) {
@@ -59,6 +60,14 @@ export class SimContext extends Context {
     setReg(this.regs, RSP, value);
   }
 
+  /** Goes on as the other context would, which is of a platform that this one's was copied from. */
+  imitate(other: SimContext): void {
+    this.agent.imitate(other.agent);
+    this.#stoppedAt = other.#stoppedAt;
+    this.isKicked = other.isKicked;
+    this.isFull = other.isFull;
+  }
+
   override fetchRegs(): void {
     setReg(this.regs, CSGSFS, 0x33 + 0x2b * 2 ** 48);
   }
@@ -72,7 +81,9 @@ export class SimContext extends Context {
     this.#run();
   }
   override resumeAll(_withFpu: boolean): void {
-    this.agent.jumped();
+    const result = Number(this.regs.getBigInt64(RAX, true));
+    if (this.rip === this.#stoppedAt) this.agent.returned(result);
+    else this.agent.jumped();
     this.#run();
   }
   #run(): void {
@@ -94,6 +105,7 @@ export class SimContext extends Context {
 
   /** Runs guest code to its next stop. */
   stop(): void {
+    this.#stoppedAt = this.rip;
     if (this.#platform.dead.has(this.space)) this.trap = TRAP_DEATH;
     else if (this.isKicked) {
       this.trap = TRAP_INTERRUPT;
@@ -175,6 +187,30 @@ export class SimPlatform extends FakePlatform {
     if (at >= 0) list.splice(at, 1);
   }
 
+  /**
+   * Goes on as the other platform, which has other contexts and the same tasks.
+   *
+   * @param copyOf the context here that stands for one of the other platform; null: it has ended
+   */
+  imitate(other: SimPlatform, copyOf: (context: SimContext) => SimContext | null): void {
+    this.steps = other.steps;
+    this.isEnding = other.isEnding;
+    for (const context of other.contexts) copyOf(context)?.imitate(context);
+    for (
+      const [from, take] of [[other.#running, this.start], [other.#reports, this.report]] as const
+    ) {
+      for (const context of from) {
+        const copy = copyOf(context);
+        if (copy !== null) take.call(this, copy);
+      }
+    }
+  }
+
+  /** No host process has died, or is about to. */
+  get isSound(): boolean {
+    return this.dead.size === 0;
+  }
+
   override poll(): Context | null {
     const reported = this.#reports.shift();
     if (reported !== undefined) return reported;
@@ -221,7 +257,7 @@ export class SimPlatform extends FakePlatform {
   }
 }
 
-class SimSpace extends FakeSpace {
+export class SimSpace extends FakeSpace {
   readonly #host: SimPlatform;
 
   constructor(platform: SimPlatform) {

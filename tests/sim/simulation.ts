@@ -56,6 +56,27 @@ interface Outcome {
   readonly isStuck: boolean;
 }
 
+/** What a simulation runs: a kernel, and what it runs on. */
+export interface SimulatedWorld {
+  readonly chance: Random;
+  readonly arena: Arena;
+  readonly host: SimHost;
+  readonly platform: SimPlatform;
+  readonly kernel: SandboxKernel;
+}
+
+/** @param arenaBytes small arenas run out of memory */
+export function newWorld(
+  seed: number,
+  options: ContainmentOptions,
+  arenaBytes: number = ARENA_BYTES,
+): SimulatedWorld {
+  const chance = new Random(seed), arena = Arena.create(arenaBytes, WINDOWS * WINDOW_BYTES);
+  const host = new SimHost(chance, arenaBytes), platform = new SimPlatform(arena, chance);
+  const kernel = new SandboxKernel(host, platform, arena, { hostname: "sim", ...options });
+  return { chance, arena, host, platform, kernel };
+}
+
 export class Simulation {
   readonly seed: number;
   readonly kernel: SandboxKernel;
@@ -67,8 +88,9 @@ export class Simulation {
   #isEnding: boolean = false;
   #isStuck: boolean = false;
   #container: Container | null = null;
+  readonly #world: SimulatedWorld;
   /** Frames and quotas in use before the first guest. */
-  readonly #usedAtStart: readonly number[];
+  #usedAtStart: readonly number[];
 
   /** Called at each stop of a guest. */
   onStep: () => void = () => {};
@@ -79,18 +101,17 @@ export class Simulation {
     maxSteps: number,
     gofer: GoferClient | null = null,
     options: ContainmentOptions = { panicOnBug: true },
+    world: SimulatedWorld = newWorld(seed, options),
   ) {
-    const chance = new Random(seed);
+    const { chance } = world;
     this.seed = seed;
     this.#maxSteps = maxSteps;
     this.#gofer = gofer;
-    this.#arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
-    this.#host = new SimHost(chance, ARENA_BYTES);
-    this.platform = new SimPlatform(this.#arena, chance);
-    this.kernel = new SandboxKernel(this.#host, this.platform, this.#arena, {
-      hostname: "sim",
-      ...options,
-    });
+    this.#world = world;
+    this.#arena = world.arena;
+    this.#host = world.host;
+    this.platform = world.platform;
+    this.kernel = world.kernel;
     this.#usedAtStart = this.#used();
     this.#host.isGuestRunning = () => {
       this.#endInTime();
@@ -137,9 +158,35 @@ export class Simulation {
     this.#container = task.group.container;
     caller.files.drop();
     caller.fs.drop();
-    kernel.run();
+    return this.goOn();
+  }
+
+  /** Ends `run` or `goOn` before the next turn. */
+  stop(): void {
+    this.kernel.loop.stop();
+  }
+
+  /** Runs on after `stop`, as `run` does. */
+  goOn(): Outcome {
+    this.kernel.loop.server.isStopped = false;
+    this.kernel.run();
     this.platform.reap();
     return { steps: this.platform.steps, isStuck: this.#isStuck };
+  }
+
+  /**
+   * Another simulation that goes on from here as this one does.
+   *
+   * @param copyWorld makes a copy of the world of this one
+   */
+  copy(copyWorld: (world: SimulatedWorld) => SimulatedWorld): Simulation {
+    const world = copyWorld(this.#world);
+    const copy = new Simulation(this.seed, this.#maxSteps, this.#gofer, {}, world);
+    copy.#isEnding = this.#isEnding;
+    copy.#isStuck = this.#isStuck;
+    copy.#container = world.kernel.pids.groups.get(1)?.container ?? null;
+    copy.#usedAtStart = this.#usedAtStart;
+    return copy;
   }
 
   passTime(ns: number): void {

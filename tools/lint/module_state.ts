@@ -16,9 +16,11 @@ interface ModuleState {
 
 /** Classes, interfaces and aliases without mutable fields: the rule `readonly-types` holds it. */
 export const READONLY_TYPES: ReadonlySet<string> = new Set([
+  "AnchorRule",
   "CapSet",
   "CloneRequest",
   "CopyRule",
+  "FrameHolder",
   "GenericFamily",
   "KeyType",
   "LinkCounters",

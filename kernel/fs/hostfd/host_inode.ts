@@ -157,7 +157,7 @@ export class HostFdInode extends PlainInode {
   }
 }
 
-class HostWatch extends Waiter {
+export class HostWatch extends Waiter {
   private readonly inode: HostFdInode;
 
   constructor(inode: HostFdInode) {

@@ -1,0 +1,129 @@
+/**
+ * The classes of state that hold frames: which ones, and how their numbers change in another arena.
+ * numbers.ts lists the fields. Frames of scratch and of reserves are not among them: a copy has new
+ * ones.
+ */
+
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import type { FrameVisitor } from "../graph/class_row.ts";
+
+/** Frames are arena page numbers. */
+interface FrameHolder {
+  frames(object: object, visit: FrameVisitor): void;
+  renumber(object: object, numberOf: (frame: number) => number): void;
+}
+
+/** Contiguous frames from the arena offset in one field on. */
+function stretch(field: string, pagesOf: (object: object) => number): FrameHolder {
+  return {
+    frames(object, visit) {
+      const base: number = Reflect.get(object, field);
+      if (base >= 0) visit(base / PAGE_SIZE, pagesOf(object));
+    },
+    renumber(object, numberOf) {
+      const base: number = Reflect.get(object, field);
+      if (base >= 0) Reflect.set(object, field, numberOf(base / PAGE_SIZE) * PAGE_SIZE);
+    },
+  };
+}
+
+function both(one: FrameHolder, other: FrameHolder): FrameHolder {
+  return {
+    frames(object, visit) {
+      one.frames(object, visit);
+      other.frames(object, visit);
+    },
+    renumber(object, numberOf) {
+      one.renumber(object, numberOf);
+      other.renumber(object, numberOf);
+    },
+  };
+}
+
+function number(object: object, field: string): number {
+  return Reflect.get(object, field);
+}
+
+/** Calls `visit` for the pieces of a FilePages: runs of frames, not holes. */
+function piecesOf(pages: object): number[][] {
+  const more: Map<number, number[]> | null = Reflect.get(pages, "more");
+  return [Reflect.get(pages, "first"), ...(more === null ? [] : more.values())];
+}
+
+const FILE_PAGES: FrameHolder = {
+  frames(object, visit) {
+    for (const piece of piecesOf(object)) {
+      for (let i = 0; i < piece.length;) {
+        const first = piece[i]!;
+        let n = 1;
+        while (first >= 0 && piece[i + n] === first + n) n++;
+        if (first >= 0) visit(first, n);
+        i += n;
+      }
+    }
+  },
+  renumber(object, numberOf) {
+    for (const piece of piecesOf(object)) {
+      for (const [i, frame] of piece.entries()) if (frame >= 0) piece[i] = numberOf(frame);
+    }
+  },
+};
+
+/** The part of PageMap that the rule uses. */
+interface Extents {
+  readonly length: number;
+  count(i: number): number;
+  frame(i: number): number;
+  flags(i: number): number;
+  set(i: number, frame: number, shadow: number, flags: number): void;
+}
+
+/** Shadows are reserved again when they are needed. */
+const PAGE_MAP: FrameHolder = {
+  frames(object, visit) {
+    const map = object as Extents;
+    for (let i = 0; i < map.length; i++) if (map.frame(i) >= 0) visit(map.frame(i), map.count(i));
+  },
+  renumber(object, numberOf) {
+    const map = object as Extents;
+    for (let i = 0; i < map.length; i++) {
+      const frame = map.frame(i);
+      map.set(i, frame < 0 ? -1 : numberOf(frame), -1, map.flags(i));
+    }
+  },
+};
+
+/** The part of SharedAnon that the rule uses. */
+interface Pieces {
+  readonly pieces: Map<number, number>;
+  pagesOf(piece: number): number;
+}
+
+const SHARED: FrameHolder = {
+  frames(object, visit) {
+    const { pieces } = object as Pieces;
+    for (const [piece, at] of pieces) visit(at / PAGE_SIZE, (object as Pieces).pagesOf(piece));
+  },
+  renumber(object, numberOf) {
+    const { pieces } = object as Pieces;
+    for (const [piece, at] of pieces) pieces.set(piece, numberOf(at / PAGE_SIZE) * PAGE_SIZE);
+  },
+};
+
+const KERNEL_PAGES = stretch("base", (object) => number(object, "bytes") / PAGE_SIZE);
+
+export const FRAME_HOLDERS: Readonly<Record<string, FrameHolder>> = {
+  AioRing: KERNEL_PAGES,
+  BlockRing: KERNEL_PAGES,
+  ByteRing: stretch("base", (object) => number(object, "size") / PAGE_SIZE),
+  FilePages: FILE_PAGES,
+  MappedMemory: KERNEL_PAGES,
+  PacketRing: KERNEL_PAGES,
+  PageMap: PAGE_MAP,
+  SharedAnon: SHARED,
+  ShmMemory: SHARED,
+  UringMemory: both(
+    stretch("rings", (object) => number(object, "ringPages")),
+    stretch("sqes", (object) => number(object, "sqePages")),
+  ),
+};

@@ -1,0 +1,74 @@
+/** The table of everything that a kernel holds: rows of state with their rules, and anchors. */
+
+import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
+import { HostFdInode, HostWatch } from "../../fs/hostfd/host_inode.ts";
+import { CpuInfo } from "../../proc/fs/cpu_info.ts";
+import { FrameAllocator } from "../../mm/frames.ts";
+import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
+import { Worker } from "../../uring/worker.ts";
+import type { ClassRow, FieldRule, Rule } from "../graph/class_row.ts";
+import { ClassTable } from "../graph/class_table.ts";
+import { FRAME_HOLDERS } from "./frame_holders.ts";
+import { MADE_FIELDS } from "./made_fields.ts";
+import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
+import type { StateRow } from "../state_row.ts";
+import { STATE_TABLE } from "../state_table.ts";
+import type { Made, SurroundingClasses } from "./surroundings.ts";
+
+const CONSTANTS: ReadonlyMap<string, object> = new Map([
+  ["the first user namespace", INITIAL_USER_NAMESPACE],
+]);
+
+/** @param classes those of the surroundings that the kernel runs on */
+export function kernelTable(classes: SurroundingClasses): ClassTable {
+  const rows = STATE_TABLE.filter(({ made }) => made !== FrameAllocator).map(stateRow);
+  return new ClassTable([
+    ...rows,
+    anchor(FrameAllocator, FRAMES),
+    anchor(CpuInfo, given("cpuInfo")),
+    anchor(HostWatch, { fate: "derived", make: (inode) => hostWatch(inode) }),
+    anchor(classes.host, given("host")),
+    anchor(classes.platform, given("platform")),
+    anchor(classes.arena, given("arena")),
+    ...[...classes.spaces, EndedSpace].map((space) => anchor(space, SPACE)),
+    ...classes.contexts.map((context) => anchor(context, CONTEXT)),
+    anchor(NoContext, { fate: "derived", make: (worker) => noContext(worker) }),
+  ], CONSTANTS);
+}
+
+function hostWatch(inode: object): object | null {
+  return inode instanceof HostFdInode ? new HostWatch(inode) : null;
+}
+
+function noContext(worker: object): object | null {
+  return worker instanceof Worker ? new NoContext(worker.mm.space) : null;
+}
+
+function anchor({ name, prototype }: Made, rule: Rule): ClassRow {
+  return { name, prototype, fields: [], rule };
+}
+
+function stateRow({ name, made: { prototype }, fields }: StateRow): ClassRow {
+  const rules: Record<string, FieldRule> = {};
+  for (const field of fields) {
+    const rule = madeField(prototype, field);
+    if (rule !== null) rules[field] = rule;
+  }
+  return {
+    name,
+    prototype,
+    fields,
+    rule: { fate: "state", fields: rules, ...FRAME_HOLDERS[name] },
+  };
+}
+
+/** The rule of a field by the class that declares it. */
+function madeField(prototype: object, field: string): FieldRule | null {
+  let at: object | null = prototype;
+  while (at !== null && at !== Object.prototype) {
+    const rule = MADE_FIELDS[`${at.constructor.name}.${field}`];
+    if (rule !== undefined) return rule;
+    at = Object.getPrototypeOf(at);
+  }
+  return null;
+}

@@ -1,0 +1,77 @@
+/**
+ * Makes a copy of a simulated world by a snapshot: the kernel's graph of objects is encoded and
+ * decoded, with an arena, a host and a platform of its own. Not a test.
+ */
+
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import { copy } from "../../ffi/mem/native_memory.ts";
+import { SandboxKernel } from "../../kernel/kernel.ts";
+import { FrameAllocator } from "../../kernel/mm/frames.ts";
+import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
+import { decodeGraph } from "../../kernel/snapshot/graph/decoder.ts";
+import { encodeGraph } from "../../kernel/snapshot/graph/encoder.ts";
+import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
+import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
+import { Random } from "../harness/seeded.ts";
+import { heldObjects } from "./object_graph.ts";
+import { SimHost } from "./sim_host.ts";
+import { SimContext, SimPlatform, SimSpace } from "./sim_platform.ts";
+import type { SimulatedWorld } from "./simulation.ts";
+
+const TABLE = kernelTable({
+  host: SimHost,
+  platform: SimPlatform,
+  arena: Arena,
+  spaces: [SimSpace],
+  contexts: [SimContext],
+});
+
+const OUTSIDE = [SimHost, SimPlatform, SimSpace, Arena, FrameAllocator];
+
+/** The world stands still. */
+export function copyWorld(original: SimulatedWorld): SimulatedWorld {
+  const { size, windowCount } = original.arena, chance = new Random(1);
+  const arena = Arena.create(size, windowCount * WINDOW_BYTES);
+  const host = new SimHost(chance, size), platform = new SimPlatform(arena, chance);
+  host.imitate(original.host);
+  const image = encodeGraph(original.kernel, TABLE, { isThorough: true });
+  const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
+  const kernel = decodeGraph(image.bytes, TABLE, {
+    host: { host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
+    frames: {
+      numberOf: (frame) => numbers.get(frame) ?? -1,
+      hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
+    },
+  });
+  for (const first of numbers.values()) frames.release(first * PAGE_SIZE, 1);
+  if (!(kernel instanceof SandboxKernel)) throw new Error("the root is no kernel");
+  const contexts = contextsOf(original.kernel), copies = contextsOf(kernel);
+  platform.imitate(original.platform, (context) => copies[contexts.indexOf(context)] ?? null);
+  chance.imitate(original.chance);
+  return { chance, arena, host, platform, kernel };
+}
+
+/** Copies frames to another arena. @returns their numbers there */
+function copyFrames(
+  { arena }: SimulatedWorld,
+  ranges: readonly FrameRange[],
+  frames: FrameAllocator,
+): Map<number, number> {
+  const numbers = new Map<number, number>();
+  for (const { first, count } of ranges) {
+    const off = frames.alloc(count);
+    if (off < 0) throw new Error("the copy has no memory");
+    copy(frames.arena.base + off, arena.base + first * PAGE_SIZE, count * PAGE_SIZE);
+    for (let i = 0; i < count; i++) numbers.set(first + i, off / PAGE_SIZE + i);
+  }
+  return numbers;
+}
+
+/** The contexts of a kernel that may run again, in an order that is the same in its copy. */
+function contextsOf(kernel: SandboxKernel): SimContext[] {
+  const isOutside = (value: object) => OUTSIDE.some((made) => value instanceof made);
+  const held = [...heldObjects(kernel, isOutside).keys()];
+  const contexts = held.filter((object) => object instanceof SimContext);
+  return contexts.filter(({ isReleased, space }) => !isReleased && !space.isEnded);
+}
