@@ -62,11 +62,15 @@ function stateRow({ name, made: { prototype }, fields }: StateRow): ClassRow {
   };
 }
 
-/** The rule of a field by the class that declares it. */
+/** The rules of fields by the prototype of the class that declares them. */
+const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = new Map(
+  MADE_FIELDS.map(({ made, fields }) => [made.prototype, fields]),
+);
+
 function madeField(prototype: object, field: string): FieldRule | null {
   let at: object | null = prototype;
   while (at !== null && at !== Object.prototype) {
-    const rule = MADE_FIELDS[`${at.constructor.name}.${field}`];
+    const rule = MADE.get(at)?.[field];
     if (rule !== undefined) return rule;
     at = Object.getPrototypeOf(at);
   }

@@ -5,13 +5,27 @@
  */
 
 import type { Arena } from "../../../ffi/mem/arena.ts";
+import { AioRing } from "../../aio/aio_ring.ts";
+import { Container } from "../../task/container.ts";
+import { CopyBuffer } from "../../fs/overlay/copy_data.ts";
+import { FileData } from "../../fs/tmpfs/file_data.ts";
+import { FilePages } from "../../fs/tmpfs/file_pages.ts";
+import { Loop } from "../../loop.ts";
+import { MappedMemory } from "../../uring/buffer_memory.ts";
+import { MemoryContext } from "../../mm/memory_context.ts";
+import { MemoryManager } from "../../mm/memory_manager.ts";
+import { PatchedSites } from "../../mm/patched_sites.ts";
+import { ProgramBreak } from "../../mm/brk.ts";
+import { SandboxKernel } from "../../kernel.ts";
+import { TaskStats } from "../../task/task_stats.ts";
+import { UringMemory } from "../../uring/ring_memory.ts";
+import { UserAccess } from "../../mm/copy_user.ts";
+import { Vfs } from "../../vfs/vfs.ts";
 import { NetlinkRequest } from "../../net/netlink/writer.ts";
 import { Fault } from "../../mm/fault.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FutexKey } from "../../mm/futex_key.ts";
 import { HostUse } from "../../mm/host_use.ts";
-import type { MemoryContext } from "../../mm/memory_context.ts";
-import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PatchCache } from "../../mm/patch_cache.ts";
 import { SearchState } from "../../mm/unmapped_area.ts";
 import { NO_TLB, TlbPool } from "../../mm/tlb.ts";
@@ -46,56 +60,142 @@ const NONE = { value: null } as const;
 const ZERO = { value: 0 } as const;
 const NO_FRAME = { value: -1 } as const;
 
-export const MADE_FIELDS: Readonly<Record<string, FieldRule>> = {
-  "AioRing.words": at("frames.arena.words"),
-  "Container.template": NONE,
-  "CopyBuffer.frame": NO_FRAME,
-  "FileData.base": at("space.frames.arena.base"),
-  "FilePages.runFrame": NO_FRAME,
-  "Loop.quiescence": made((loop: object) => {
-    const [kernel, server, events, spin] = ["kernel", "server", "events", "spin"].map((field) =>
-      Reflect.get(loop, field)
-    );
-    return new Quiescence(kernel, { server, events, spin });
-  }),
-  "Loop.spin": made((loop: object) => {
-    const host = Reflect.get(loop, "host"), platform = Reflect.get(loop, "platform");
-    return new SpinPolicy(host.cpuCount, platform.sleepCostNs);
-  }),
-  "MappedMemory.words": at("frames.arena.words"),
-  "MemoryContext.bounce": made((ctx: { arena: Arena; frames: FrameAllocator }) =>
-    ctx.arena.base + ctx.frames.alloc(1)
-  ),
-  "MemoryContext.moveFrame": NO_FRAME,
-  "MemoryContext.tlbs": fresh(() => new TlbPool()),
-  "MemoryContext.vdso": NONE,
-  "MemoryContext.windows": made((ctx: MemoryContext) => new FileWindows(ctx.arena)),
-  "MemoryManager.fault": fresh(() => new Fault()),
-  "MemoryManager.forkSeq": ZERO,
-  "MemoryManager.hostUse": fresh(() => new HostUse()),
-  "MemoryManager.key": fresh(() => new FutexKey()),
-  "MemoryManager.measured": NONE,
-  "MemoryManager.search": fresh(() => new SearchState()),
-  "MemoryManager.stackReserve": NO_FRAME,
-  "MemoryManager.stackReservePages": ZERO,
-  "MemoryManager.writeRun": fresh(() => new WriteRun()),
-  "PatchedSites.pages": made((sites: object) => {
-    const { arena, frames } = Reflect.get(sites, "owner");
-    return new PatchCache(arena, frames, Reflect.get(sites, "account"));
-  }),
-  "ProgramBreak.reserve": NO_FRAME,
-  "ProgramBreak.reservePages": ZERO,
-  "SandboxKernel.scratch": fresh(() => new Scratch()),
-  "TaskStats.event": fresh(() => new NetlinkRequest()),
-  "UringMemory.dv": at("ctx.arena.dv"),
-  "UringMemory.words": at("ctx.arena.words"),
-  "UserAccess.arenaSize": at("ctx.arena.size"),
-  "UserAccess.base": at("ctx.arena.base"),
-  "UserAccess.dv": at("ctx.arena.dv"),
-  "UserAccess.epoch": ZERO,
-  "UserAccess.fileWindows": at("ctx.windows"),
-  "UserAccess.tlb": made((mm: MemoryManager) => mm.isDestroyed ? NO_TLB : mm.ctx.tlbs.take()),
-  "UserAccess.words": at("ctx.arena.words"),
-  "Vfs.walk1": NONE,
-  "Vfs.walk2": NONE,
-};
+/** Rules of fields, for objects of a class and of those that extend it. */
+interface MadeFields {
+  readonly made: { readonly prototype: object };
+  readonly fields: Readonly<Record<string, FieldRule>>;
+}
+
+export const MADE_FIELDS: readonly MadeFields[] = [
+  {
+    made: AioRing,
+    fields: {
+      words: at("frames.arena.words"),
+    },
+  },
+  {
+    made: Container,
+    fields: {
+      template: NONE,
+    },
+  },
+  {
+    made: CopyBuffer,
+    fields: {
+      frame: NO_FRAME,
+    },
+  },
+  {
+    made: FileData,
+    fields: {
+      base: at("space.frames.arena.base"),
+    },
+  },
+  {
+    made: FilePages,
+    fields: {
+      runFrame: NO_FRAME,
+    },
+  },
+  {
+    made: Loop,
+    fields: {
+      quiescence: made((loop: object) => {
+        const [kernel, server, events, spin] = ["kernel", "server", "events", "spin"].map((field) =>
+          Reflect.get(loop, field)
+        );
+        return new Quiescence(kernel, { server, events, spin });
+      }),
+      spin: made((loop: object) => {
+        const host = Reflect.get(loop, "host"), platform = Reflect.get(loop, "platform");
+        return new SpinPolicy(host.cpuCount, platform.sleepCostNs);
+      }),
+    },
+  },
+  {
+    made: MappedMemory,
+    fields: {
+      words: at("frames.arena.words"),
+    },
+  },
+  {
+    made: MemoryContext,
+    fields: {
+      bounce: made((ctx: { arena: Arena; frames: FrameAllocator }) =>
+        ctx.arena.base + ctx.frames.alloc(1)
+      ),
+      moveFrame: NO_FRAME,
+      tlbs: fresh(() => new TlbPool()),
+      vdso: NONE,
+      windows: made((ctx: MemoryContext) => new FileWindows(ctx.arena)),
+    },
+  },
+  {
+    made: MemoryManager,
+    fields: {
+      fault: fresh(() => new Fault()),
+      forkSeq: ZERO,
+      hostUse: fresh(() => new HostUse()),
+      key: fresh(() => new FutexKey()),
+      measured: NONE,
+      search: fresh(() => new SearchState()),
+      stackReserve: NO_FRAME,
+      stackReservePages: ZERO,
+      writeRun: fresh(() => new WriteRun()),
+    },
+  },
+  {
+    made: PatchedSites,
+    fields: {
+      pages: made((sites: object) => {
+        const { arena, frames } = Reflect.get(sites, "owner");
+        return new PatchCache(arena, frames, Reflect.get(sites, "account"));
+      }),
+    },
+  },
+  {
+    made: ProgramBreak,
+    fields: {
+      reserve: NO_FRAME,
+      reservePages: ZERO,
+    },
+  },
+  {
+    made: SandboxKernel,
+    fields: {
+      scratch: fresh(() => new Scratch()),
+    },
+  },
+  {
+    made: TaskStats,
+    fields: {
+      event: fresh(() => new NetlinkRequest()),
+    },
+  },
+  {
+    made: UringMemory,
+    fields: {
+      dv: at("ctx.arena.dv"),
+      words: at("ctx.arena.words"),
+    },
+  },
+  {
+    made: UserAccess,
+    fields: {
+      arenaSize: at("ctx.arena.size"),
+      base: at("ctx.arena.base"),
+      dv: at("ctx.arena.dv"),
+      epoch: ZERO,
+      fileWindows: at("ctx.windows"),
+      tlb: made((mm: MemoryManager) => mm.isDestroyed ? NO_TLB : mm.ctx.tlbs.take()),
+      words: at("ctx.arena.words"),
+    },
+  },
+  {
+    made: Vfs,
+    fields: {
+      walk1: NONE,
+      walk2: NONE,
+    },
+  },
+];
