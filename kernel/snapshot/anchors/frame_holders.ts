@@ -110,20 +110,52 @@ const SHARED: FrameHolder = {
   },
 };
 
-const KERNEL_PAGES = stretch("base", (object) => number(object, "bytes") / PAGE_SIZE);
+/** The part of ForkCopies that the rule uses: a count of 0 when the child has the frames. */
+interface Copies {
+  readonly frames: number[];
+  readonly counts: readonly number[];
+}
+
+const FORK_COPIES: FrameHolder = {
+  frames(object, visit) {
+    const { frames, counts } = object as Copies;
+    for (const [i, first] of frames.entries()) if (counts[i]! > 0) visit(first, counts[i]!);
+  },
+  renumber(object, numberOf) {
+    const { frames, counts } = object as Copies;
+    for (const [i, first] of frames.entries()) if (counts[i]! > 0) frames[i] = numberOf(first);
+  },
+};
+
+/** Memory of the kernel whose last reference is gone may still be reached, and has no frames. */
+function whileHeld(holder: FrameHolder): FrameHolder {
+  return {
+    frames(object, visit) {
+      if (number(object, "refs") > 0) holder.frames(object, visit);
+    },
+    renumber(object, numberOf) {
+      if (number(object, "refs") > 0) holder.renumber(object, numberOf);
+    },
+  };
+}
+
+const KERNEL_PAGES = whileHeld(
+  stretch("base", (object) => number(object, "bytes") / PAGE_SIZE),
+);
 
 export const FRAME_HOLDERS: Readonly<Record<string, FrameHolder>> = {
   AioRing: KERNEL_PAGES,
   BlockRing: KERNEL_PAGES,
   ByteRing: stretch("base", (object) => number(object, "size") / PAGE_SIZE),
   FilePages: FILE_PAGES,
+  ForkCopies: FORK_COPIES,
   MappedMemory: KERNEL_PAGES,
   PacketRing: KERNEL_PAGES,
   PageMap: PAGE_MAP,
   SharedAnon: SHARED,
   ShmMemory: SHARED,
-  UringMemory: both(
+  UringMemory: whileHeld(both(
     stretch("rings", (object) => number(object, "ringPages")),
     stretch("sqes", (object) => number(object, "sqePages")),
-  ),
+  )),
 };
