@@ -5,7 +5,6 @@ import { toText } from "../../kernel/core/bytes.ts";
 import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import type { GuestPlan } from "../launch/foreground_sandbox.ts";
 import { hidingOf, isBelow, type SeenPath } from "../launch/host_view.ts";
-import { DEFAULT_TASKS } from "../launch/standard_limits.ts";
 import { shownWord } from "../shown_text.ts";
 import { wholeMiB } from "./amounts.ts";
 import { nameOf } from "../environment.ts";
@@ -104,9 +103,7 @@ function spent({ memoryLimit, limits, process }: GuestPlan): Row[] {
     ],
     [
       "processes",
-      tasks === null
-        ? "no limit of its own (--pids max)"
-        : `${tasks}, threads too (${tasks === DEFAULT_TASKS ? "the default" : "--pids"})`,
+      tasks === null ? "no limit of its own (--pids sets one)" : `${tasks}, threads too (--pids)`,
     ],
     [
       "open files",

@@ -25,7 +25,6 @@ import { usageError, UserError } from "../../user_error.ts";
 import { cpusOf, pidsOf, sizeOf, wholeMiB } from "../amounts.ts";
 import { defineCommand } from "../command.ts";
 import { explainGuest } from "../explain_guest.ts";
-import { DEFAULT_TASKS } from "../../launch/standard_limits.ts";
 import { guestEnvironment, PASSED_NAMES, PASSED_PREFIX } from "../guest_environment.ts";
 import { type ProgramSearch, requireShownProgram } from "../program_search.ts";
 import { networkOf, sandboxSettings } from "../sandbox_flags.ts";
@@ -67,7 +66,7 @@ const OPTIONS = {
   cpus: { value: "N", help: "processor time, also fractions: 0.5 is half a processor" },
   pids: {
     value: "N",
-    default: String(DEFAULT_TASKS),
+    default: "max",
     help: "processes and threads; max is any number",
   },
   publish: {

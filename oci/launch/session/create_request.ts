@@ -6,7 +6,7 @@ import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
 import { ID_MAX, isSandboxId, LIFETIME_MAX_MS, MEMORY_MIN } from "../../protocol/session/limits.ts";
 import type { UserName } from "../../protocol/session/messages.ts";
 import { readCpus, readVariables } from "../../protocol/session_members.ts";
-import { DEFAULT_TASKS } from "../standard_limits.ts";
+import { DEFAULT_TASKS } from "./default_tasks.ts";
 import { UserError } from "../../user_error.ts";
 
 /** LIMIT: as in Linux, and of labels. */
