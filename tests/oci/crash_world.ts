@@ -74,12 +74,16 @@ export class World {
     return [...dvisorCommand(), "--root", this.root, ...args];
   }
 
-  /** Starts a command with files as standard streams. */
+  /**
+   * Starts a command with files as standard streams. They are new ones: a container that an earlier
+   * command of the name has made still writes to those of that command.
+   */
   start(name: string, argv: readonly string[], isSubreaper = false): Running {
     const script = new SpawnScript();
     if (isSubreaper) script.call(N.SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    const files = `</dev/null >${this.dir}/${name}.out 2>${this.dir}/${name}.err`;
-    const args = ["sh", "-c", `exec "$@" ${files}`, "sh", ...argv];
+    const out = `${this.dir}/${name}.out`, err = `${this.dir}/${name}.err`;
+    const files = `</dev/null >${out} 2>${err}`;
+    const args = ["sh", "-c", `rm -f ${out} ${err}; exec "$@" ${files}`, "sh", ...argv];
     const env = Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`);
     const { pid, pidfd } = spawn(script.exec("/bin/sh", args, env));
     return { name, pid, pidfd };
