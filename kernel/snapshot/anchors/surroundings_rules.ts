@@ -3,8 +3,9 @@
  * surroundings; address spaces and contexts are new ones of the new platform.
  */
 
+import { FrameCharges } from "../../cgroup/charges.ts";
 import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
-import type { AddressSpace, Context } from "../../../platform/platform.ts";
+import { AddressSpace, type Context } from "../../../platform/platform.ts";
 import { mapAll } from "../../mm/host_mappings.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
 import { Task } from "../../task/task.ts";
@@ -32,8 +33,9 @@ export const FRAMES: AnchorRule = {
   isShared: true,
   save: (object) => [Reflect.get(object, "charger")],
   load([charger], host) {
+    if (charger !== null && !(charger instanceof FrameCharges)) return null;
     const { frames } = host as Surroundings;
-    frames.charger = charger as never;
+    frames.charger = charger;
     return frames;
   },
 };
@@ -49,9 +51,10 @@ export const SPACE: AnchorRule = {
   },
   load([isEnded, owner], host) {
     if (isEnded === true) return new EndedSpace();
+    if (owner !== null && !(owner instanceof MemoryManager)) return null;
     const space = (host as Surroundings).platform.newAddressSpace();
     if (space === null) throw new Error("the platform has no room for an address space");
-    space.owner = owner as object | null;
+    space.owner = owner;
     return space;
   },
   attach(object) {
@@ -60,6 +63,7 @@ export const SPACE: AnchorRule = {
     mapAll(owner, space);
     space.flush();
   },
+  release: (object) => (object as AddressSpace).destroy(),
 };
 
 /** Numbers of a context that a trap sets. */
@@ -75,6 +79,17 @@ const TRAP_FIELDS = [
   "deathCause",
 ] as const;
 
+/** Bytes of `Context.regs`, and words of six arguments. */
+const REGS_BYTES = 256, ARGUMENT_WORDS = 12;
+
+/** Whether values are those of TRAP_FIELDS: numbers, and a text at the end. */
+function isTrap(values: readonly unknown[]): boolean {
+  const last = TRAP_FIELDS.length - 1;
+  return values.length === TRAP_FIELDS.length && values.every((value, i) => {
+    return typeof value === (i === last ? "string" : "number");
+  });
+}
+
 /**
  * A new context in the new space, with all registers of the old one: the kernel had fetched them
  * (quiesce.ts).
@@ -89,17 +104,21 @@ export const CONTEXT: AnchorRule = {
     const { space, owner, isReleased, regBytes, fpu, args: { words } } = context;
     return [space, owner, isReleased, regBytes.slice(), fpu.slice(), words.slice(), ...trap];
   },
-  load([space, owner, isReleased, regs, fpu, words, ...trap]) {
-    if (space instanceof EndedSpace || isReleased === true) {
-      return new NoContext(space as AddressSpace);
-    }
-    const context = (space as AddressSpace).newContext();
+  load([space, owner, isReleased, regs, fpu, words, ...trap], host) {
+    if (!(space instanceof AddressSpace)) return null;
+    if (space instanceof EndedSpace || isReleased === true) return new NoContext(space);
+    const { platform: { fpuSize } } = host as Surroundings;
+    if (!(owner === null || owner instanceof Task) || !isTrap(trap)) return null;
+    if (!(regs instanceof Uint8Array) || regs.length !== REGS_BYTES) return null;
+    if (!(fpu instanceof Uint8Array) || fpu.length !== fpuSize) return null;
+    if (!(words instanceof Uint32Array) || words.length !== ARGUMENT_WORDS) return null;
+    const context = space.newContext();
     if (context === null) throw new Error("the platform has no room for a thread");
-    context.regBytes.set(regs as Uint8Array);
-    context.fpu.set(fpu as Uint8Array);
-    context.args.words.set(words as Uint32Array);
+    context.regBytes.set(regs);
+    context.fpu.set(fpu);
+    context.args.words.set(words);
     for (const [i, field] of TRAP_FIELDS.entries()) Reflect.set(context, field, trap[i]);
-    context.owner = owner as object;
+    context.owner = owner;
     context.isFull = true;
     return context;
   },
@@ -110,4 +129,5 @@ export const CONTEXT: AnchorRule = {
     // The fast way back to guest code loads no registers.
     owner.regsFetched = owner.attention = true;
   },
+  release: (object) => (object as Context).release(),
 };
