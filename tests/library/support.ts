@@ -29,6 +29,8 @@ export interface Case {
   readonly name: string;
   /** Programs that it needs on this machine. */
   readonly needs?: readonly string[];
+  /** It is about what the modes of files refuse, which refuse root nothing. */
+  readonly isForUsers?: boolean;
   run(library: Library, options: SuiteOptions): Promise<void>;
 }
 
@@ -151,7 +153,8 @@ export async function untilEnded(family: readonly HostProcess[]): Promise<void> 
 }
 
 /** Why a case cannot run on this machine; null when it can. */
-export async function missingFor({ needs = [] }: Case): Promise<string | null> {
+export async function missingFor({ needs = [], isForUsers }: Case): Promise<string | null> {
+  if (isForUsers === true && process.getuid?.() === 0) return "modes of files refuse root nothing";
   const directories = (process.env["PATH"] ?? "").split(delimiter);
   for (const program of needs) {
     const found = await Promise.allSettled(directories.map((dir) => access(join(dir, program))));
