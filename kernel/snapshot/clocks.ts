@@ -13,7 +13,7 @@ import { TaskTimeout } from "../task/task_wait.ts";
 import { Task } from "../task/task.ts";
 
 /** The clocks of a kernel when it stopped. */
-interface StoppedClocks {
+export interface StoppedClocks {
   readonly monotonicNs: number;
   readonly realtimeSec: number;
   readonly realtimeNsec: number;

@@ -49,7 +49,7 @@ export function createKvmPlatform(arena: Arena, options: KvmOptions = {}): Platf
   return new KvmPlatform(arena, options);
 }
 
-class KvmPlatform implements Platform {
+export class KvmPlatform implements Platform {
   readonly name = "kvm";
   readonly maxUserAddress = USER_END;
   readonly reserved = [];

@@ -45,7 +45,7 @@ export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}):
   return new PtracePlatform(arena, options);
 }
 
-class PtracePlatform implements Platform, StubOwner {
+export class PtracePlatform implements Platform, StubOwner {
   readonly name = "ptrace";
   readonly isInProcess = false;
   readonly sleepCostNs = 50_000;

@@ -82,7 +82,7 @@ class ZygoteEnded extends Error {
   override readonly message = "systrap: the zygote ended while it started";
 }
 
-class SystrapPlatform implements Platform, SpaceOwner {
+export class SystrapPlatform implements Platform, SpaceOwner {
   readonly name = "systrap";
   readonly isInProcess = false;
   readonly sleepCostNs = 50_000;

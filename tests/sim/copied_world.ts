@@ -6,13 +6,12 @@
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
-import { SandboxKernel } from "../../kernel/kernel.ts";
+import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
 import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
-import { decodeGraph } from "../../kernel/snapshot/graph/decoder.ts";
-import { encodeGraph } from "../../kernel/snapshot/graph/encoder.ts";
 import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
+import { decodeWorld, encodeWorld } from "../../kernel/snapshot/world_image.ts";
 import { Random } from "../harness/seeded.ts";
 import { heldObjects } from "./object_graph.ts";
 import { SimHost } from "./sim_host.ts";
@@ -21,7 +20,7 @@ import type { SimulatedWorld } from "./simulation.ts";
 
 const TABLE = kernelTable({
   host: SimHost,
-  platform: SimPlatform,
+  platforms: [SimPlatform],
   arena: Arena,
   spaces: [SimSpace],
   contexts: [SimContext],
@@ -35,17 +34,15 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const arena = Arena.create(size, windowCount * WINDOW_BYTES);
   const host = new SimHost(chance, size), platform = new SimPlatform(arena, chance);
   host.imitate(original.host);
-  const image = encodeGraph(original.kernel, TABLE, { isThorough: true });
+  const root = { kernel: original.kernel, guests: [] };
+  const image = encodeWorld(root, TABLE, { isThorough: true });
   const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
-  const kernel = decodeGraph(image.bytes, TABLE, {
-    host: { host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
-    frames: {
-      numberOf: (frame) => numbers.get(frame) ?? -1,
-      hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
-    },
+  const surroundings = { host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") };
+  const { kernel } = decodeWorld(image, TABLE, surroundings, {
+    numberOf: (frame) => numbers.get(frame) ?? -1,
+    hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
   });
   for (const first of numbers.values()) frames.release(first * PAGE_SIZE, 1);
-  if (!(kernel instanceof SandboxKernel)) throw new Error("the root is no kernel");
   const contexts = contextsOf(original.kernel), copies = contextsOf(kernel);
   platform.imitate(original.platform, (context) => copies[contexts.indexOf(context)] ?? null);
   chance.imitate(original.chance);

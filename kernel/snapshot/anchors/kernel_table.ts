@@ -28,7 +28,7 @@ export function kernelTable(classes: SurroundingClasses): ClassTable {
     anchor(CpuInfo, given("cpuInfo")),
     anchor(HostWatch, { fate: "derived", make: (inode) => hostWatch(inode) }),
     anchor(classes.host, given("host")),
-    anchor(classes.platform, given("platform")),
+    ...classes.platforms.map((platform) => anchor(platform, given("platform"))),
     anchor(classes.arena, given("arena")),
     ...[...classes.spaces, EndedSpace].map((space) => anchor(space, SPACE)),
     ...classes.contexts.map((context) => anchor(context, CONTEXT)),

@@ -29,7 +29,7 @@ export interface Made {
 /** The classes of one kind of surroundings. */
 export interface SurroundingClasses {
   readonly host: Made;
-  readonly platform: Made;
+  readonly platforms: readonly Made[];
   readonly arena: Made;
   readonly spaces: readonly Made[];
   readonly contexts: readonly Made[];

@@ -39,7 +39,7 @@ interface DecodeOptions {
 }
 
 /** What becomes of the frames that the objects of a copy hold. */
-interface CopiedFrames {
+export interface CopiedFrames {
   /** The number of a frame in the copy; without it, frames have the same numbers. */
   numberOf?(frame: number): number;
   /** Called with the frames of each object that holds some. */
