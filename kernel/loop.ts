@@ -94,6 +94,11 @@ export class Loop {
     this.deferred = kernel.vfs.deferred;
     this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
     this.quiescence = new Quiescence(kernel, { server: this.server, events, spin: this.spin });
+    this.attach();
+  }
+
+  /** Sets platform and host up; also called when a snapshot has made the loop. */
+  attach(): void {
     this.platform.setSpinBudget(this.spin.guestNs);
     watchEnds(this.platform, this.host);
   }

@@ -71,7 +71,8 @@ export class Job {
   isKilled: boolean = false;
   /** It had processes, and none is left. */
   isEnded: boolean = false;
-  private readonly listener: JobListener;
+  /** Null: the session that started it is not there any more. */
+  private readonly listener: JobListener | null;
   private readonly deadline: JobDeadline;
   private readonly cpuLimit: JobCpuLimit;
   private readonly killing: JobKill;
@@ -167,7 +168,7 @@ export class Job {
   /** The OOM killer has chosen a process of the job. */
   noteVictim(victim: ThreadGroup): void {
     if (victim === this.main) this.noteReason("oom");
-    this.listener.onOomKill(victim);
+    this.listener?.onOomKill(victim);
   }
 
   /** An ended task used CPU time, ns. */
@@ -188,7 +189,7 @@ export class Job {
     this.chargeEnded(usage.userNs + usage.systemNs);
     if (group === this.main) {
       this.status = group.exitStatus;
-      this.listener.onMainEnd(this);
+      this.listener?.onMainEnd(this);
     }
   }
 
@@ -199,7 +200,7 @@ export class Job {
     this.disarm();
     this.memory.end();
     this.cpu.end();
-    this.listener.onJobEnd(this);
+    this.listener?.onJobEnd(this);
   }
 
   private disarm(): void {

@@ -49,6 +49,7 @@ export function decodeWorld(
 ): WorldRoot {
   const root = decodeGraph(bytes, table, { host: surroundings, kept, frames });
   if (!isWorld(root)) throw new ImageError(0, "the image of a kernel");
+  root.kernel.loop.attach();
   resumeClocks(root.kernel, clocks);
   return root;
 }

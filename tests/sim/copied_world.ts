@@ -37,7 +37,10 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const root = { kernel: original.kernel, guests: [] };
   const image = encodeWorld(root, TABLE, { isThorough: true });
   const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
-  const surroundings = { host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") };
+  const surroundings = {
+    ...{ host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
+    ...{ debugLog: null, observer: null, sink: null, turns: null },
+  };
   const { kernel } = decodeWorld(image, TABLE, surroundings, {
     numberOf: (frame) => numbers.get(frame) ?? -1,
     hold: (first, count) => frames.retain(first * PAGE_SIZE, count),

@@ -8,8 +8,9 @@ import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
 import { Worker } from "../../uring/worker.ts";
 import type { ClassRow, FieldRule, Rule } from "../graph/class_row.ts";
 import { ClassTable } from "../graph/class_table.ts";
+import { BOOT_FIELDS } from "./boot_objects.ts";
 import { FRAME_HOLDERS } from "./frame_holders.ts";
-import { MADE_FIELDS } from "./made_fields.ts";
+import { MADE_FIELDS, type MadeFields } from "./made_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
 import type { StateRow } from "../state_row.ts";
 import { STATE_TABLE } from "../state_table.ts";
@@ -63,9 +64,18 @@ function stateRow({ name, made: { prototype }, fields }: StateRow): ClassRow {
 }
 
 /** The rules of fields by the prototype of the class that declares them. */
-const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = new Map(
-  MADE_FIELDS.map(({ made, fields }) => [made.prototype, fields]),
-);
+const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = fieldsByClass([
+  ...MADE_FIELDS,
+  ...BOOT_FIELDS,
+]);
+
+function fieldsByClass(rules: readonly MadeFields[]): Map<object, MadeFields["fields"]> {
+  const all = new Map<object, MadeFields["fields"]>();
+  for (const { made: { prototype }, fields } of rules) {
+    all.set(prototype, { ...all.get(prototype), ...fields });
+  }
+  return all;
+}
 
 function madeField(prototype: object, field: string): FieldRule | null {
   let at: object | null = prototype;

@@ -61,7 +61,7 @@ const ZERO = { value: 0 } as const;
 const NO_FRAME = { value: -1 } as const;
 
 /** Rules of fields, for objects of a class and of those that extend it. */
-interface MadeFields {
+export interface MadeFields {
   readonly made: { readonly prototype: object };
   readonly fields: Readonly<Record<string, FieldRule>>;
 }

@@ -5,9 +5,13 @@
 
 import type { Arena } from "../../../ffi/mem/arena.ts";
 import type { Platform } from "../../../platform/platform.ts";
+import type { ReportSink } from "../../containment.ts";
 import type { Host } from "../../core/host.ts";
+import type { LineLog } from "../../core/line_log.ts";
 import type { HostEvents } from "../../loop.ts";
+import type { TurnLog } from "../../observe/turns.ts";
 import type { CpuInfo } from "../../proc/fs/cpu_info.ts";
+import type { CallObserver } from "../../task/call_record.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 
 export interface Surroundings {
@@ -18,6 +22,14 @@ export interface Surroundings {
   readonly frames: FrameAllocator;
   /** The processor, as guests see it. */
   readonly cpuInfo: CpuInfo;
+  /** Lines of the kernel; null: they are dropped. */
+  readonly debugLog: LineLog | null;
+  /** Observes the calls of all tasks (--strace); null: nothing does. */
+  readonly observer: CallObserver | null;
+  /** Takes the reports of faults. */
+  readonly sink: ReportSink | null;
+  /** The record of long turns (--turns); null: they are not measured. */
+  readonly turns: TurnLog | null;
 }
 
 /** A class, for its objects' prototype. */
