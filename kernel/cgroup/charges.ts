@@ -42,6 +42,12 @@ export interface ChargeOwner {
   onTaken(task: Task, pages: number): void;
 }
 
+/** Contiguous frames, as page numbers. */
+interface FrameSpan {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** The charges of all frames of a kernel. */
 export class FrameCharges implements FrameCharger {
   private readonly kernel: Kernel;
@@ -208,6 +214,21 @@ export class FrameCharges implements FrameCharger {
         owner.chargedPages++;
       }
     }
+  }
+
+  /** Frames have other numbers, and the owners of those that are not in `held` get them back. */
+  renumber(held: Iterable<FrameSpan>, numberOf: (frame: number) => number): void {
+    const old = this.tables.splice(0);
+    for (const { first, count } of held) {
+      for (let p = first; p < first + count; p++) {
+        const table = old[p >>> TABLE_SHIFT], id = table?.[p & TABLE_MASK] ?? 0;
+        if (table === undefined || id === 0) continue;
+        table[p & TABLE_MASK] = 0;
+        const page = numberOf(p);
+        this.table(page)[page & TABLE_MASK] = id;
+      }
+    }
+    for (const table of old) if (table !== undefined) this.unchargeIn(table, 0, TABLE_PAGES);
   }
 
   /** The end of the pages that have owners. */

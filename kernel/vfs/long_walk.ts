@@ -32,18 +32,18 @@ export interface WalkPlace {
 
 export class LongWalk {
   place: WalkPlace;
-  /** The `Walk` that it is the state of: calls with two paths have one for each. */
-  private readonly walk: object;
+  /** The number of the `Walk` that it is the state of: calls with two paths have one for each. */
+  private readonly walk: number;
   private readonly key: WalkKey;
 
   /** The caller has charged `bytesOf` the walk. */
-  constructor(walk: object, key: WalkKey, place: WalkPlace) {
+  constructor(walk: number, key: WalkKey, place: WalkPlace) {
     this.walk = walk;
     this.key = key;
     this.place = hold(place);
   }
 
-  isWalkOf(walk: object, dirfd: number, path: string, flags: number, resolve: number): boolean {
+  isWalkOf(walk: number, dirfd: number, path: string, flags: number, resolve: number): boolean {
     const { key } = this;
     return this.walk === walk && key.dirfd === dirfd && key.flags === flags &&
       key.resolve === resolve && key.path === path;

@@ -78,6 +78,7 @@ export class Walk {
   lastType: number = LAST_ROOT;
   hasTrailingSlash: boolean = false;
 
+  private readonly number: number;
   private caller: Caller;
   /** The credentials that search permission is checked with: not always the caller's own. */
   private cred: Credentials;
@@ -101,8 +102,9 @@ export class Walk {
    */
   private long: LongWalk | null = null;
 
-  /** Use `firstWalk` or `secondWalk` instead. */
-  constructor(caller: Caller) {
+  /** Use `firstWalk` or `secondWalk` instead, which are number 1 and 2. */
+  constructor(caller: Caller, number: number) {
+    this.number = number;
     this.caller = caller;
     this.cred = caller.cred;
     this.namespace = caller.fs.namespace;
@@ -382,7 +384,7 @@ export class Walk {
     if (this.long === null) {
       const key = { dirfd, path, flags, resolve };
       if (!progress.keepBytes(bytesOf(key, place), caller.account)) return -ENOMEM;
-      this.long = new LongWalk(this, key, place);
+      this.long = new LongWalk(this.number, key, place);
       (progress.walks ??= []).push(this.long);
     } else if (!this.long.moveTo(place, progress, caller.account)) return -ENOMEM;
     caller.uninterruptible = true;
@@ -392,7 +394,7 @@ export class Walk {
   /** Whether an earlier turn of the call began this walk. */
   private findSaved(walks: readonly LongWalk[]): boolean {
     const { dirfd, given, flags, resolve } = this;
-    this.long = walks.find((w) => w.isWalkOf(this, dirfd, given, flags, resolve)) ?? null;
+    this.long = walks.find((w) => w.isWalkOf(this.number, dirfd, given, flags, resolve)) ?? null;
     return this.long !== null;
   }
 
@@ -462,10 +464,10 @@ export class Walk {
 export function firstWalk(caller: Caller): Walk {
   const vfs = caller.fs.namespace.vfs, cache = vfs.dentries;
   if (cache.count > cache.maxUnused) cache.prune();
-  return vfs.walk1 ??= new Walk(caller);
+  return vfs.walk1 ??= new Walk(caller, 1);
 }
 
 export function secondWalk(caller: Caller): Walk {
   const vfs = caller.fs.namespace.vfs;
-  return vfs.walk2 ??= new Walk(caller);
+  return vfs.walk2 ??= new Walk(caller, 2);
 }

@@ -58,7 +58,7 @@ function setUp(): TestFiles {
 
 /** The text of the path that a walk ends at, or the name of the error. */
 function go(c: TestCaller, text: string, flags = LOOKUP_FOLLOW, dirfd = AT_FDCWD): string | number {
-  const walk = new Walk(c);
+  const walk = new Walk(c, 1);
   const r = walk.run(c, dirfd, text, flags);
   return r < 0 ? errno(r) : pathText(walk.path, c.fs.root);
 }

@@ -5,10 +5,13 @@
  */
 
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
-import type { FrameVisitor } from "../graph/class_row.ts";
+import { FrameCharges } from "../../cgroup/charges.ts";
+import type { FrameRule, FrameVisitor } from "../graph/class_row.ts";
 
 /** Frames are arena page numbers. */
 interface FrameHolder {
+  /** The fields with their numbers. */
+  readonly holds: readonly string[];
   frames(object: object, visit: FrameVisitor): void;
   renumber(object: object, numberOf: (frame: number) => number): void;
 }
@@ -16,6 +19,7 @@ interface FrameHolder {
 /** Contiguous frames from the arena offset in one field on. */
 function stretch(field: string, pagesOf: (object: object) => number): FrameHolder {
   return {
+    holds: [field],
     frames(object, visit) {
       const base: number = Reflect.get(object, field);
       if (base >= 0) visit(base / PAGE_SIZE, pagesOf(object));
@@ -29,6 +33,7 @@ function stretch(field: string, pagesOf: (object: object) => number): FrameHolde
 
 function both(one: FrameHolder, other: FrameHolder): FrameHolder {
   return {
+    holds: [...one.holds, ...other.holds],
     frames(object, visit) {
       one.frames(object, visit);
       other.frames(object, visit);
@@ -51,6 +56,7 @@ function piecesOf(pages: object): number[][] {
 }
 
 const FILE_PAGES: FrameHolder = {
+  holds: ["first", "more"],
   frames(object, visit) {
     for (const piece of piecesOf(object)) {
       for (let i = 0; i < piece.length;) {
@@ -80,6 +86,7 @@ interface Extents {
 
 /** Shadows are reserved again when they are needed. */
 const PAGE_MAP: FrameHolder = {
+  holds: ["frames", "shadows"],
   frames(object, visit) {
     const map = object as Extents;
     for (let i = 0; i < map.length; i++) if (map.frame(i) >= 0) visit(map.frame(i), map.count(i));
@@ -100,6 +107,7 @@ interface Pieces {
 }
 
 const SHARED: FrameHolder = {
+  holds: ["pieces"],
   frames(object, visit) {
     const { pieces } = object as Pieces;
     for (const [piece, at] of pieces) visit(at / PAGE_SIZE, (object as Pieces).pagesOf(piece));
@@ -117,6 +125,7 @@ interface Copies {
 }
 
 const FORK_COPIES: FrameHolder = {
+  holds: ["frames"],
   frames(object, visit) {
     const { frames, counts } = object as Copies;
     for (const [i, first] of frames.entries()) if (counts[i]! > 0) visit(first, counts[i]!);
@@ -130,6 +139,7 @@ const FORK_COPIES: FrameHolder = {
 /** Memory of the kernel whose last reference is gone may still be reached, and has no frames. */
 function whileHeld(holder: FrameHolder): FrameHolder {
   return {
+    holds: holder.holds,
     frames(object, visit) {
       if (number(object, "refs") > 0) holder.frames(object, visit);
     },
@@ -142,6 +152,15 @@ function whileHeld(holder: FrameHolder): FrameHolder {
 const KERNEL_PAGES = whileHeld(
   stretch("base", (object) => number(object, "bytes") / PAGE_SIZE),
 );
+
+/** Classes that keep something about frames of others. */
+export const FRAME_FOLLOWERS: Readonly<Record<string, FrameRule>> = {
+  FrameCharges: {
+    follow(charges, held, numberOf) {
+      if (charges instanceof FrameCharges) charges.renumber(held, numberOf);
+    },
+  },
+};
 
 export const FRAME_HOLDERS: Readonly<Record<string, FrameHolder>> = {
   AioRing: KERNEL_PAGES,

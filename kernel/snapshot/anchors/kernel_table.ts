@@ -6,10 +6,10 @@ import { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import { FrameAllocator } from "../../mm/frames.ts";
 import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
 import { Worker } from "../../uring/worker.ts";
-import type { ClassRow, FieldRule, Rule } from "../graph/class_row.ts";
+import type { ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
 import { ClassTable } from "../graph/class_table.ts";
 import { BOOT_FIELDS } from "./boot_objects.ts";
-import { FRAME_HOLDERS } from "./frame_holders.ts";
+import { FRAME_FOLLOWERS, FRAME_HOLDERS } from "./frame_holders.ts";
 import { MADE_FIELDS, type MadeFields } from "./made_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
 import type { StateRow } from "../state_row.ts";
@@ -59,8 +59,14 @@ function stateRow({ name, made: { prototype }, fields }: StateRow): ClassRow {
     name,
     prototype,
     fields,
-    rule: { fate: "state", fields: rules, ...FRAME_HOLDERS[name] },
+    rule: { fate: "state", fields: rules, ...frameRule(name) },
   };
+}
+
+function frameRule(name: string): FrameRule {
+  const holder = FRAME_HOLDERS[name];
+  if (holder === undefined) return FRAME_FOLLOWERS[name] ?? {};
+  return { frames: holder.frames, renumber: holder.renumber };
 }
 
 /** The rules of fields by the prototype of the class that declares them. */

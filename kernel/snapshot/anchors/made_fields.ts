@@ -5,6 +5,16 @@
  */
 
 import type { Arena } from "../../../ffi/mem/arena.ts";
+import type { Account } from "../../core/account.ts";
+import { ADDRESS_SPACES, PATCHED_PAGES, type Quota } from "../../core/quota.ts";
+import { PeakSampler } from "../../job/peak_sampler.ts";
+import { type LeavingSpace, LeavingSpaces } from "../../mm/leaving_spaces.ts";
+import { HeapWatch } from "../../oom/heap_watch.ts";
+import { OomKiller } from "../../oom/oom_killer.ts";
+import { AreaTextFile } from "../../proc/fs/area_text.ts";
+import { View } from "../../cgroup/view.ts";
+import { TimerQueue } from "../../time/timer.ts";
+import { TurnServer } from "../../turn_server.ts";
 import { AioRing } from "../../aio/aio_ring.ts";
 import { Container } from "../../task/container.ts";
 import { CopyBuffer } from "../../fs/overlay/copy_data.ts";
@@ -60,6 +70,22 @@ const NONE = { value: null } as const;
 const ZERO = { value: 0 } as const;
 const NO_FRAME = { value: -1 } as const;
 
+/** Charges of objects that are left out, which a copy gives back: `save` has their accounts. */
+function givesBack(
+  quota: Quota,
+  accountsOf: (owner: object) => readonly Account[],
+  make: (owner: object) => unknown,
+): FieldRule {
+  return {
+    save: accountsOf,
+    make(owner, _host, saved) {
+      if (!Array.isArray(saved)) throw new TypeError("no list of accounts");
+      for (const account of saved) quota.give(1, account);
+      return make(owner);
+    },
+  };
+}
+
 /** Rules of fields, for objects of a class and of those that extend it. */
 export interface MadeFields {
   readonly made: { readonly prototype: object };
@@ -95,6 +121,16 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     made: FilePages,
     fields: {
       runFrame: NO_FRAME,
+    },
+  },
+  {
+    made: LeavingSpaces,
+    fields: {
+      leaving: givesBack(ADDRESS_SPACES, (spaces) => {
+        const leaving: readonly LeavingSpace[] = Reflect.get(spaces, "leaving");
+        return leaving.map(({ account }) => account);
+      }, () => []),
+      next: ZERO,
     },
   },
   {
@@ -145,12 +181,38 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     },
   },
   {
+    made: AreaTextFile,
+    fields: {
+      count: NONE,
+    },
+  },
+  {
+    made: OomKiller,
+    fields: {
+      heap: made((oom: object) => {
+        const { accounts, host: { heap } } = Reflect.get(oom, "kernel");
+        return heap === null ? null : new HeapWatch(heap, accounts);
+      }),
+      look: NONE,
+      search: NONE,
+    },
+  },
+  {
     made: PatchedSites,
     fields: {
-      pages: made((sites: object) => {
+      pages: givesBack(PATCHED_PAGES, (sites) => {
+        const account: Account = Reflect.get(sites, "account");
+        return new Array<Account>((sites as PatchedSites).pages.size).fill(account);
+      }, (sites) => {
         const { arena, frames } = Reflect.get(sites, "owner");
         return new PatchCache(arena, frames, Reflect.get(sites, "account"));
       }),
+    },
+  },
+  {
+    made: PeakSampler,
+    fields: {
+      count: NONE,
     },
   },
   {
@@ -170,6 +232,19 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     made: TaskStats,
     fields: {
       event: fresh(() => new NetlinkRequest()),
+    },
+  },
+  {
+    made: TimerQueue,
+    fields: {
+      firing: NONE,
+    },
+  },
+  {
+    made: TurnServer,
+    fields: {
+      cpuNs: ZERO,
+      nextCpuReadNs: ZERO,
     },
   },
   {
@@ -196,6 +271,12 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     fields: {
       walk1: NONE,
       walk2: NONE,
+    },
+  },
+  {
+    made: View,
+    fields: {
+      count: NONE,
     },
   },
 ];

@@ -5,6 +5,8 @@
  * Functions of rules are methods, so that the rule of a class may name the class as their argument.
  */
 
+import type { FrameRange } from "./frame_ranges.ts";
+
 /** A class whose objects a graph may hold. */
 export interface ClassRow {
   readonly name: string;
@@ -18,11 +20,17 @@ export interface ClassRow {
 export type Rule = StateRule | DerivedRule | ConstantRule | AnchorRule | RefusedRule;
 
 /** A rule of a class whose objects may hold frames. */
-interface FrameRule {
+export interface FrameRule {
   /** Visits the frames that an object holds. */
   frames?(object: object, visit: FrameVisitor): void;
   /** Replaces the numbers of frames that an object of a copy holds, before fields are made. */
   renumber?(object: object, numberOf: (frame: number) => number): void;
+  /**
+   * Called when all frames of a copy are known: the object keeps something about frames of others.
+   *
+   * @param held what the objects of the copy hold, by the old numbers
+   */
+  follow?(object: object, held: readonly FrameRange[], numberOf: (frame: number) => number): void;
 }
 
 /** Fields are encoded. */

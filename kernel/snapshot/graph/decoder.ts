@@ -25,6 +25,7 @@ import type {
 } from "./class_row.ts";
 import type { ClassTable } from "./class_table.ts";
 import * as format from "./format.ts";
+import { FrameRanges } from "./frame_ranges.ts";
 import { type ImageShape, readShapes } from "./image_shape.ts";
 import { quoted } from "./quoted.ts";
 import { sectionsOf } from "./sections.ts";
@@ -378,14 +379,20 @@ class Decoder {
   }
 
   private hold(frames: CopiedFrames): void {
+    const held = new FrameRanges(), followers: (() => void)[] = [];
+    const note: FrameVisitor = (first, count) => held.add(first, count);
     const hold: FrameVisitor = (first, count) => frames.hold(first, count);
     const numberOf = (frame: number) => frames.numberOf?.(frame) ?? frame;
     for (const [number, object] of this.objects.entries()) {
       const rule = this.shapes[this.kinds[number]! - format.FIRST_SHAPE]?.entry?.row.rule;
-      if (rule === undefined || object === null || !("frames" in rule)) continue;
+      if (rule === undefined || object === null) continue;
+      if ("follow" in rule) followers.push(() => rule.follow?.(object, held.union(), numberOf));
+      if (!("frames" in rule)) continue;
+      rule.frames?.(object, note);
       if (frames.numberOf !== undefined) rule.renumber?.(object, numberOf);
       rule.frames?.(object, hold);
     }
+    for (const follow of followers) follow();
   }
 
   private string(from: ByteReader): string {

@@ -102,14 +102,13 @@ const NULL = rules("null", [
   ["OomKiller.look", "the look at all domains begins again; over and mustLookAgain stay"],
   ["OomKiller.search", "the search for a victim begins again for the first of `over`"],
   ["PeakSampler.count", "the next sample begins a count"],
-  ["Vfs.walk1", "made at the next walk, but see LongWalk.walk"],
+  ["Vfs.walk1", "made at the next walk"],
   ["Vfs.walk2", "the same"],
   ["View.count", "memory is counted again"],
 ]);
 
 const MADE = rules("made", [
   ["FrameAllocator.free", "the frames that no holder of numbers.ts has"],
-  ["LongWalk.walk", "Vfs.walk1 or walk2, whichever it was, which is made for it: it is compared"],
   [
     "MemoryManager.space",
     "a new space, of Container.template if there is one, from vmas and pages; not if destroyed",

@@ -29,7 +29,7 @@ type NumberKind =
   | "random"
   | "machine";
 
-interface NumberRule {
+export interface NumberRule {
   readonly kind: NumberKind;
   /** The class that declares the field, and the field. */
   readonly field: string;
@@ -55,7 +55,7 @@ const FRAMES = rules("frame", [
   ["FrameAllocator.dirtyPages", "0"],
   ["FrameAllocator.recycled", "bits by page: set for frames that the decoder fills"],
   ["FrameAllocator.refTables", "counts by page: the sum of what the holders here hold"],
-  ["FrameAllocator.takenBytes", "kept: a counter"],
+  ["FrameAllocator.takenBytes", "a counter of the new one"],
   ["FrameAllocator.toPunch", "pages: empty"],
   ["FrameAllocator.usedBytes", "all frames with a count"],
   ["FrameGenerations.tables", "by page; inside the process: shared; in a file: none, current is 0"],
@@ -107,7 +107,7 @@ const DESCRIPTORS = rules("descriptor", [
   ["HostEnd.fd", "a connection of a host's program: closed for the guest, or refused"],
   ["HostFdInode.armed", "where isWatched is true: watched again for these events"],
   ["HostFdInode.fd", "standard streams and what `exec` passed: those of the new start; -1 stays"],
-  ["HostFile.hostPos", "the position of a shared regular file: kept"],
+  ["HostFile.hostPos", "kept: the position of a shared regular file"],
   ["HostListener.fd", "made again by the Gofer, watched where isWatched is true; or refused"],
   ["HostSocket.fd", "refused, reset or kept as asked; watched again where isWatched is true"],
   ["UnixSocket.hostIdentity", "device and inode of a host's socket file: asked again"],
@@ -173,7 +173,7 @@ const RANDOM = rules("random", [
   ["Link.mac", "kept; a fork with a network of its own draws another one"],
   ["Notifier.lastId", "kept: ids of notifications"],
   ["PortTable.random", "scratch"],
-  ["SysctlStore.values", "kernel/random/boot_id: kept; another one where it is asked for"],
+  ["SysctlStore.values", "kept, with kernel/random/boot_id; another one where it is asked for"],
 ]);
 
 const MACHINE = rules("machine", [
