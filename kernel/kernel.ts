@@ -190,8 +190,8 @@ export class SandboxKernel implements Kernel {
 
   /** The special files with an opener of FIFOs. */
   private makeSpecialFiles(devices: DeviceNumbers): SpecialFiles {
-    const { host, timers, memory: { frames, bounce } } = this;
-    const hostFiles = new HostFdFs(host, devices, bounce);
+    const { host, timers, memory } = this, { frames } = memory;
+    const hostFiles = new HostFdFs(host, devices, memory);
     return new SpecialFiles(new HostFifoOpener(new FifoOpener(frames), hostFiles, timers));
   }
 

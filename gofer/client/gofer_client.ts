@@ -51,6 +51,8 @@ export { Tsetattr } from "../protocol/attributes.ts";
 export { Tgetlock, Tlock } from "../protocol/lock.ts";
 
 export interface ClientOptions {
+  /** The container whose files are served; default "", the first one. */
+  readonly name?: string;
   /** Largest message to request, in bytes; the server may choose less. */
   readonly msize?: number;
   /** Non-blocking reads that a call tries before it sleeps. */
@@ -109,28 +111,27 @@ const tremovexattr = new FidNameMessage(C.TREMOVEXATTR);
 const rremovexattr = new EmptyMessage(C.TREMOVEXATTR + 1);
 
 export class GoferClient {
+  readonly name: string;
   /** The connection, for requests that run at the same time (`submit`, `poll`). */
   readonly connection: ClientConnection;
   /** Allocates fid numbers; never 0. The fallback for plain servers uses it too. */
   readonly fids = new FidAllocator();
   /** The server speaks dvisor's extension and donates descriptors. */
   canDonate = false;
-  /** Result of walkGetattr. */
   readonly walk = new Rwalkgetattr();
   /** Result of getattr, openFd, createFd, make, create. */
   attr: Attr = rgetattr.attr;
-  /** Result of statfs. */
   readonly statfsResult = new Rstatfs();
   /** Result of readdir, readdirAttr and list: call `next()` until it is false. */
   readonly entries = new DirEntries();
   /** Result of read: a range of the receive buffer. */
   readonly data: Str = rread.data;
-  /** Result of getlock. */
   readonly lockFound = new Rgetlock();
   readonly #offersExtension: boolean;
 
   /** Owns `fd`, a connected stream socket. Nothing is sent before `start`. */
   constructor(fd: number, options: ClientOptions = {}) {
+    this.name = options.name ?? "";
     this.connection = new ClientConnection(fd, options.msize ?? MSIZE_DEFAULT);
     this.connection.spins = options.spins ?? 0;
     this.#offersExtension = options.offersExtension ?? true;

@@ -22,12 +22,19 @@ export function descriptorShare(limit: number): number {
 
 export class HostDescriptors {
   private readonly quota: Quota;
-  private readonly units: number;
+  readonly units: number;
 
-  /** @param most number of descriptors that all accounts may hold */
-  constructor(quota: Quota, most: number) {
+  /**
+   * @param most number of descriptors that all accounts may hold
+   * @param units that accounts were charged for each
+   */
+  constructor(
+    quota: Quota,
+    most: number,
+    units: number = Math.ceil(quota.limit / Math.max(1, most)),
+  ) {
     this.quota = quota;
-    this.units = Math.ceil(quota.limit / Math.max(1, most));
+    this.units = units;
   }
 
   hasRoom(account: Account): boolean {

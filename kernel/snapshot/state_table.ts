@@ -806,7 +806,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferFs,
     "GoferFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root client ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors donated listings changes walked trees opens iov iovFrame rootFid inodes unheld",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root client attachName ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors donated listings changes walked trees opens iovFrame rootFid inodes unheld",
   ),
   stateRow(
     GoferNode,
@@ -855,7 +855,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostFdFs,
     "HostFdFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root host scratch lastIno",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root host memory lastIno",
   ),
   stateRow(
     HostFdInode,

@@ -12,6 +12,7 @@ import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
 import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
 import { decodeWorld, encodeWorld } from "../../kernel/snapshot/world_image.ts";
+import type { Surroundings } from "../../kernel/snapshot/anchors/surroundings.ts";
 import { Random } from "../harness/seeded.ts";
 import { heldObjects } from "./object_graph.ts";
 import { SimHost } from "./sim_host.ts";
@@ -37,8 +38,9 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const root = { kernel: original.kernel, guests: [] };
   const image = encodeWorld(root, TABLE, { isThorough: true });
   const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
-  const surroundings = {
+  const surroundings: Surroundings = {
     ...{ host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
+    ...{ goferClient: () => null, reconnect: { isCopy: false, deleted: null }, changes: [] },
     ...{ debugLog: null, observer: null, sink: null, turns: null },
   };
   const { kernel } = decodeWorld(image, TABLE, surroundings, {

@@ -58,6 +58,8 @@ export class GoferFs extends FileSystem {
   override readonly root: GoferInode;
   /** The connection; another one after a restore (`startOver`). */
   client: GoferClient;
+  /** The name of the root that it attached to. */
+  readonly attachName: string;
   readonly ctx: MemoryContext;
   readonly isExclusive: boolean;
   /** 0: what was fetched never expires. */
@@ -83,8 +85,7 @@ export class GoferFs extends FileSystem {
   readonly walked: WalkedList = { walked: 0, listed: 0 };
   trees: TreeScan = new TreeScan(this);
   opens: OpenAhead = new OpenAhead(this);
-  /** The host address of a page for struct iovec arrays, used within one call. */
-  readonly iov: number;
+  /** The arena offset of a page for struct iovec arrays, used within one call. */
   private readonly iovFrame: number;
   rootFid: number;
   private readonly inodes: Map<number | string, GoferInode> = new Map();
@@ -92,6 +93,7 @@ export class GoferFs extends FileSystem {
 
   private constructor(
     client: GoferClient,
+    name: string,
     devices: DeviceNumbers,
     ctx: MemoryContext,
     rootFid: number,
@@ -102,11 +104,11 @@ export class GoferFs extends FileSystem {
     this.isStored = true;
     this.copiesUp = copiesUp;
     this.client = client;
+    this.attachName = name;
     this.ctx = ctx;
     this.isExclusive = options.isExclusive;
     this.leaseNs = options.leaseNs ?? 0;
     this.iovFrame = ctx.frames.alloc(1);
-    this.iov = ctx.arena.base + this.iovFrame;
     this.rootFid = rootFid;
     this.descriptors = new HostDescriptors(HOST_FILES, descriptorShare(ctx.host.fileLimit));
     this.fids = new FidCache(client);
@@ -114,6 +116,11 @@ export class GoferFs extends FileSystem {
     this.root = this.intern(client.walk.at(0), null, "");
     this.root.adoptFid(rootFid);
     this.root.hold();
+  }
+
+  /** The host address of the page. HOT */
+  get iov(): number {
+    return this.ctx.arena.base + this.iovFrame;
   }
 
   /**
@@ -139,7 +146,8 @@ export class GoferFs extends FileSystem {
     options: GoferOptions,
   ): GoferFs | number {
     const fid = attachRoot(client, name);
-    return fid < 0 ? fid : new GoferFs(client, devices, ctx, fid, isOverlay(client), options);
+    const copiesUp = isOverlay(client);
+    return fid < 0 ? fid : new GoferFs(client, name, devices, ctx, fid, copiesUp, options);
   }
 
   /**

@@ -102,6 +102,19 @@ export function reconnect(
   return new Reconnection(fs, client, options).run();
 }
 
+/** Undoes `reconnect`: the copy of the kernel failed. */
+export function disconnect(fs: GoferFs): void {
+  const { ctx: { host, platform }, client } = fs;
+  for (const { fd, backing } of fs.donated) {
+    if (backing !== null && backing.platformFile >= 0) {
+      platform.unregisterFile(backing.platformFile);
+    }
+    if (fd >= 0) host.close(fd);
+  }
+  fs.fids.destroy();
+  if (fs.rootFid >= 0) client.clunk(fs.rootFid);
+}
+
 class Reconnection {
   private readonly fs: GoferFs;
   private readonly client: GoferClient;

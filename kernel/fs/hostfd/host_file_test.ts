@@ -36,7 +36,7 @@ class Count extends Waiter {
 
 function lab() {
   const host = new IoHost();
-  return { host, fs: new HostFdFs(host, new DeviceNumbers(), addressOf(page)) };
+  return { host, fs: new HostFdFs(host, new DeviceNumbers(), { bounce: addressOf(page) }) };
 }
 
 function put(file: OpenFile, text: string): number {

@@ -33,20 +33,29 @@ import { InodeOpener } from "../../vfs/special_files.ts";
 import { HostFile } from "./host_file.ts";
 import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
 
+/** Memory of the host for struct iovec arrays and small structs, used within one call. */
+interface ScratchPage {
+  /** The host address of a page. */
+  readonly bounce: number;
+}
+
 /** The file system of host descriptors; it has no tree. */
 export class HostFdFs extends FileSystem {
   override readonly type = "hostfd";
   override readonly root: Inode;
   readonly host: Host;
-  /** The host address of a page for struct iovec arrays and small structs, used within one call. */
-  readonly scratch: number;
+  private readonly memory: ScratchPage;
   private lastIno: number = 1;
 
-  constructor(host: Host, devices: DeviceNumbers, scratch: number) {
+  constructor(host: Host, devices: DeviceNumbers, memory: ScratchPage) {
     super(devices);
     this.host = host;
-    this.scratch = scratch;
+    this.memory = memory;
     this.root = new HostFdInode(this, 1, -1, STREAM);
+  }
+
+  get scratch(): number {
+    return this.memory.bounce;
   }
 
   /** Makes an inode for a descriptor, which it owns. */

@@ -18,7 +18,7 @@ import { TurnServer } from "../../turn_server.ts";
 import type { ConvertedField } from "../graph/class_row.ts";
 import { BOOT_CLASSES } from "../rules/host.ts";
 import { STATE_TABLE } from "../state_table.ts";
-import type { MadeFields } from "./made_fields.ts";
+import type { MadeFields } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const BOOT_NAMES: ReadonlySet<string> = new Set(BOOT_CLASSES);

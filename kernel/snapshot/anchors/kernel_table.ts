@@ -1,5 +1,6 @@
 /** The table of everything that a kernel holds: rows of state with their rules, and anchors. */
 
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import { HostFdInode, HostWatch } from "../../fs/hostfd/host_inode.ts";
 import { CpuInfo } from "../../proc/fs/cpu_info.ts";
@@ -9,8 +10,11 @@ import { Worker } from "../../uring/worker.ts";
 import type { ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
 import { ClassTable } from "../graph/class_table.ts";
 import { BOOT_FIELDS } from "./boot_objects.ts";
+import type { MadeFields } from "./field_rules.ts";
+import { GOFER, GOFER_FIELDS } from "./gofer_fields.ts";
+import { HOST_FD_FIELDS } from "./host_fd_fields.ts";
 import { FRAME_FOLLOWERS, FRAME_HOLDERS } from "./frame_holders.ts";
-import { MADE_FIELDS, type MadeFields } from "./made_fields.ts";
+import { MADE_FIELDS } from "./made_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
 import type { StateRow } from "../state_row.ts";
 import { STATE_TABLE } from "../state_table.ts";
@@ -27,6 +31,7 @@ export function kernelTable(classes: SurroundingClasses): ClassTable {
     ...rows,
     anchor(FrameAllocator, FRAMES),
     anchor(CpuInfo, given("cpuInfo")),
+    anchor(GoferClient, GOFER),
     anchor(HostWatch, { fate: "derived", make: (inode) => hostWatch(inode) }),
     anchor(classes.host, given("host")),
     ...classes.platforms.map((platform) => anchor(platform, given("platform"))),
@@ -73,6 +78,8 @@ function frameRule(name: string): FrameRule {
 const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = fieldsByClass([
   ...MADE_FIELDS,
   ...BOOT_FIELDS,
+  ...GOFER_FIELDS,
+  ...HOST_FD_FIELDS,
 ]);
 
 function fieldsByClass(rules: readonly MadeFields[]): Map<object, MadeFields["fields"]> {

@@ -1,12 +1,12 @@
 /**
  * Fields of state that are not encoded, by the class that declares them, and how a copy makes them:
- * numbers and views that belong to the arena, caches, scratch. Only those of kernels without files
- * of a Gofer are here yet: fields.ts and numbers.ts say what the others need.
+ * numbers and views that belong to the arena, caches, scratch. Neighbours: gofer_fields.ts (files
+ * of a Gofer), host_fd_fields.ts (descriptors of the host).
  */
 
 import type { Arena } from "../../../ffi/mem/arena.ts";
 import type { Account } from "../../core/account.ts";
-import { ADDRESS_SPACES, PATCHED_PAGES, type Quota } from "../../core/quota.ts";
+import { ADDRESS_SPACES, PATCHED_PAGES } from "../../core/quota.ts";
 import { PeakSampler } from "../../job/peak_sampler.ts";
 import { type LeavingSpace, LeavingSpaces } from "../../mm/leaving_spaces.ts";
 import { HeapWatch } from "../../oom/heap_watch.ts";
@@ -44,53 +44,16 @@ import { WriteRun } from "../../mm/write_run.ts";
 import { SpinPolicy } from "../../spin_policy.ts";
 import { Scratch } from "../../task/kernel_services.ts";
 import { Quiescence } from "../quiesce.ts";
-import type { FieldRule } from "../graph/class_row.ts";
-
-/** The value at a path of fields of the object. */
-function at(path: string): FieldRule {
-  const keys = path.split(".");
-  return { make: (object) => keys.reduce<unknown>((held, key) => member(held, key), object) };
-}
-
-function member(object: unknown, key: string): unknown {
-  if (typeof object !== "object" || object === null) throw new TypeError(`nothing has ${key}`);
-  return Reflect.get(object, key);
-}
-
-function fresh(make: () => object): FieldRule {
-  return { make };
-}
-
-/** @param make of an object of the class that declares the field */
-function made<T extends object>(make: (owner: T) => unknown): FieldRule {
-  return { make: (owner) => make(owner as T) };
-}
-
-const NONE = { value: null } as const;
-const ZERO = { value: 0 } as const;
-const NO_FRAME = { value: -1 } as const;
-
-/** Charges of objects that are left out, which a copy gives back: `save` has their accounts. */
-function givesBack(
-  quota: Quota,
-  accountsOf: (owner: object) => readonly Account[],
-  make: (owner: object) => unknown,
-): FieldRule {
-  return {
-    save: accountsOf,
-    make(owner, _host, saved) {
-      if (!Array.isArray(saved)) throw new TypeError("no list of accounts");
-      for (const account of saved) quota.give(1, account);
-      return make(owner);
-    },
-  };
-}
-
-/** Rules of fields, for objects of a class and of those that extend it. */
-export interface MadeFields {
-  readonly made: { readonly prototype: object };
-  readonly fields: Readonly<Record<string, FieldRule>>;
-}
+import {
+  at,
+  fresh,
+  givesBack,
+  made,
+  type MadeFields,
+  NO_FRAME,
+  NONE,
+  ZERO,
+} from "./field_rules.ts";
 
 export const MADE_FIELDS: readonly MadeFields[] = [
   {

@@ -18,7 +18,7 @@ class Context {}
 
 const TABLE = kernelTable({
   host: Host,
-  platform: Platform,
+  platforms: [Platform],
   arena: Arena,
   spaces: [Space],
   contexts: [Context],

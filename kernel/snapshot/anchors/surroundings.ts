@@ -3,11 +3,13 @@
  * another: objects of the same roles. oci/boot and the tests give theirs.
  */
 
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { Arena } from "../../../ffi/mem/arena.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import type { ReportSink } from "../../containment.ts";
 import type { Host } from "../../core/host.ts";
 import type { LineLog } from "../../core/line_log.ts";
+import type { ChangedFile, ReconnectOptions } from "../../fs/gofer/reconnect.ts";
 import type { HostEvents } from "../../loop.ts";
 import type { TurnLog } from "../../observe/turns.ts";
 import type { CpuInfo } from "../../proc/fs/cpu_info.ts";
@@ -30,6 +32,14 @@ export interface Surroundings {
   readonly sink: ReportSink | null;
   /** The record of long turns (--turns); null: they are not measured. */
   readonly turns: TurnLog | null;
+  /**
+   * The connection to the Gofer of a container ("": of the first one); it is started. Null: there
+   * is none.
+   */
+  goferClient(name: string): GoferClient | null;
+  readonly reconnect: ReconnectOptions;
+  /** The decoder adds the files that are not as they were. */
+  readonly changes: ChangedFile[];
 }
 
 /** A class, for its objects' prototype. */

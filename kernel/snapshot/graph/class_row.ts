@@ -58,7 +58,7 @@ export interface ConvertedField {
   /** Fields of a lower stage are made earlier; 0 if there is none. */
   readonly stage?: number;
   /** Undoes `make`: the copy failed. */
-  release?(made: unknown, host: object): void;
+  release?(made: unknown, host: object, object: object): void;
 }
 
 /**

@@ -373,7 +373,7 @@ class Decoder {
     for (const { object, field, rule } of this.madeFields) {
       const saved: unknown = Reflect.get(object, field);
       const made = attempt(this.records.at, () => rule.make?.(object, host, saved));
-      if (rule.release !== undefined) this.undo.push(() => rule.release?.(made, host));
+      if (rule.release !== undefined) this.undo.push(() => rule.release?.(made, host, object));
       put(object, field, made);
     }
   }

@@ -80,8 +80,6 @@ const FRAMES = rules("frame", [
 
 const ADDRESSES = rules("address", [
   ["FileData.base", "arena.base"],
-  ["GoferFs.iov", "arena.base + iovFrame"],
-  ["HostFdFs.scratch", "MemoryContext.bounce"],
   ["MemoryContext.bounce", "arena.base + a page of its own: a new one"],
   ["UserAccess.arenaSize", "arena.size"],
   ["UserAccess.base", "arena.base"],

@@ -125,7 +125,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#hostKeeps = spec.hostKeeps ?? { memory: true, cpu: true };
     this.#goferFd = places.gofer;
     this.#seccomp = spec.process.seccomp ?? null;
-    this.#gofer = new GoferClient(places.gofer);
+    this.#gofer = new GoferClient(places.gofer, { name: spec.id });
     this.init = new GuestProcess(kernel.host, places.waiter, 0, false, this);
     const accounts = kernel.accounts.open();
     try {

@@ -38,7 +38,7 @@ export class StdioFiles {
     fds: GuestFds,
     owner: Pick<ProcessSpec, "uid" | "gid">,
   ) {
-    this.#fs = new HostFdFs(kernel.host, kernel.vfs.devices, kernel.memory.bounce);
+    this.#fs = new HostFdFs(kernel.host, kernel.vfs.devices, kernel.memory);
     this.#account = container.accounts.all;
     this.#namespace = container.mounts;
     this.#fds = fds;
