@@ -8,7 +8,7 @@ class Owner implements ChargeOwner {
   onTaken(): void {}
 }
 
-Deno.test("charges follow frames to other numbers, and those of other frames are given back", () => {
+Deno.test("charges follow frames to other numbers, those of others are given back", () => {
   const lab = new LabKernel(), charges = new FrameCharges(lab), owner = new Owner();
   owner.ownerId = charges.open(owner);
   charges.adopt(owner.ownerId, [{ start: 10, end: 20 }, { start: 70_000, end: 70_005 }]);
