@@ -20,7 +20,7 @@ import { FileWindows } from "./windows.ts";
  * The pages of the vDSO and its data page, as arena offsets and bytes. oci/boot/guest_clock.ts
  * makes them; loader/vdso.ts maps them.
  */
-interface VdsoPages {
+export interface VdsoPages {
   readonly imageFrame: number;
   readonly imageBytes: number;
   readonly vvarFrame: number;
@@ -92,6 +92,10 @@ export class MemoryContext {
    */
   hideProcessors(): void {
     if (this.vdso !== null) this.arena.words[this.vdso.cpusAt / 4] = 0;
+  }
+
+  get hidesProcessors(): boolean {
+    return this.vdso !== null && this.arena.words[this.vdso.cpusAt / 4] === 0;
   }
 
   /**

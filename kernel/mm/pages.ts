@@ -203,6 +203,28 @@ export class PageMap {
     }
   }
 
+  /**
+   * For the map of a copy of a kernel, which nothing is mapped from yet: frames get other numbers,
+   * patched pages are the file's own again, and shadows are reserved when they are needed.
+   */
+  renumber(numberOf: (frame: number) => number): void {
+    const { starts, counts, frames, shadows, bits } = this;
+    this.moveGap(this.length);
+    let kept = 0;
+    for (let i = 0; i < this.length; i++) {
+      const frame = frames[i]!, flags = bits[i]!;
+      if ((flags & PAGE_PATCHED) !== 0) continue;
+      starts[kept] = starts[i]!;
+      counts[kept] = counts[i]!;
+      frames[kept] = frame < 0 ? -1 : numberOf(frame);
+      shadows[kept] = -1;
+      bits[kept++] = flags;
+    }
+    this.room += this.length - kept;
+    this.length = this.gap = kept;
+    this.hint = 0;
+  }
+
   /** Merges neighbours within extents [from, to). */
   coalesce(from: number, to: number): void {
     const first = Math.max(0, from), last = Math.min(to, this.length);

@@ -6,13 +6,16 @@
  * Not here: the contents of frames, and files with images.
  */
 
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { SandboxKernel } from "../kernel.ts";
+import type { VdsoPages } from "../mm/memory_context.ts";
 import type { Surroundings } from "./anchors/surroundings.ts";
 import { readStoppedClocks, resumeClocks, type StoppedClocks } from "./clocks.ts";
 import { ImageError } from "./graph/byte_reader.ts";
 import type { ClassTable } from "./graph/class_table.ts";
 import { type CopiedFrames, decodeGraph } from "./graph/decoder.ts";
 import { type EncodedGraph, encodeGraph, type EncodeOptions } from "./graph/encoder.ts";
+import { type FrameRange, rangesWithout } from "./graph/frame_ranges.ts";
 
 /** What an image is made of. */
 interface WorldRoot {
@@ -22,7 +25,16 @@ interface WorldRoot {
 }
 
 interface WorldImage extends EncodedGraph {
+  readonly facts: WorldFacts;
+}
+
+/** What the bytes do not say: numbers, which JSON keeps. */
+interface WorldFacts {
   readonly clocks: StoppedClocks;
+  /** The pages that guests have mapped, which are no frames of the image; null: none. */
+  readonly vdso: VdsoPages | null;
+  /** The kernel answers getcpu(2) itself (MemoryContext.hideProcessors). */
+  readonly hidesProcessors: boolean;
 }
 
 /**
@@ -30,31 +42,73 @@ interface WorldImage extends EncodedGraph {
  * @throws RefusedError if it holds what cannot be taken along
  */
 export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptions): WorldImage {
-  const clocks = readStoppedClocks(root.kernel.host);
-  return { ...encodeGraph(root, table, how), clocks };
+  const { host, memory } = root.kernel, { vdso } = memory;
+  const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
+  const { bytes, kept, frames } = encodeGraph(root, table, how);
+  return {
+    bytes,
+    kept,
+    frames: vdso === null ? frames : rangesWithout(frames, pagesOf(vdso)),
+    facts: { clocks, vdso, hidesProcessors },
+  };
 }
 
 /**
  * A kernel that goes on where that of the image stopped. If this fails, what it has made on the
  * host is gone again, but frames that `frames` holds are the caller's.
  *
- * @param frames what becomes of the frames of the image
+ * @param frames what becomes of the frames of the image; the pages of the vDSO are held, too
  * @throws ImageError if no encoder with this table has made the image; rules throw their own errors
  */
 export function decodeWorld(
-  { bytes, kept, clocks }: WorldImage,
+  { bytes, kept, facts }: WorldImage,
   table: ClassTable,
   surroundings: Surroundings,
   frames: CopiedFrames,
 ): WorldRoot {
-  const root = decodeGraph(bytes, table, { host: surroundings, kept, frames });
+  const options = { host: surroundings, kept, frames: withVdso(frames, facts.vdso, surroundings) };
+  const root = decodeGraph(bytes, table, options);
   if (!isWorld(root)) throw new ImageError(0, "the image of a kernel");
-  root.kernel.loop.attach();
-  resumeClocks(root.kernel, clocks);
+  const { loop, memory } = root.kernel;
+  if (facts.hidesProcessors) memory.hideProcessors();
+  loop.attach();
+  resumeClocks(root.kernel, facts.clocks);
   return root;
 }
 
 function isWorld(root: object): root is WorldRoot {
   return "kernel" in root && root.kernel instanceof SandboxKernel && "guests" in root &&
     Array.isArray(root.guests) && root.guests.every((guest) => guest instanceof Object);
+}
+
+/** The frames of the vDSO. */
+function pagesOf({ vvarFrame, imageFrame, imageBytes }: VdsoPages): FrameRange {
+  const first = vvarFrame / PAGE_SIZE;
+  return { first, count: Math.ceil((imageFrame + imageBytes) / PAGE_SIZE) - first };
+}
+
+/** Guests that have the vDSO of the image mapped get that of the surroundings. */
+function withVdso(
+  frames: CopiedFrames,
+  there: VdsoPages | null,
+  { vdso: here }: Surroundings,
+): CopiedFrames {
+  if (there === null) return frames;
+  if (here === null || !isSameImage(here, there)) {
+    throw new Error("the guests of the image have the vDSO of another version");
+  }
+  const { first, count } = pagesOf(there), by = pagesOf(here).first - first;
+  return {
+    numberOf(frame) {
+      if (frame >= first && frame < first + count) return frame + by;
+      return frames.numberOf?.(frame) ?? frame;
+    },
+    hold: (held, pages) => frames.hold(held, pages),
+  };
+}
+
+/** By the sizes: the file of an image says which version made it. */
+function isSameImage(one: VdsoPages, other: VdsoPages): boolean {
+  return one.imageFrame - one.vvarFrame === other.imageFrame - other.vvarFrame &&
+    one.imageBytes === other.imageBytes;
 }

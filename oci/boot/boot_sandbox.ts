@@ -23,7 +23,7 @@ import { type BootSocket, exitCodeOf, PACKET_EXIT } from "../protocol/launcher_c
 import { ControlServer } from "./control/control_server.ts";
 import type { LimitsChange } from "../protocol/control_protocol.ts";
 import { DebugLog } from "./debug_log.ts";
-import { GuestClock } from "./guest_clock.ts";
+import { GuestClock, makeVdso } from "./guest_clock.ts";
 import { KillCounter } from "./guest/kill_counter.ts";
 import { type ContainerOwner, GuestContainer } from "./guest/guest_container.ts";
 import type { Machine } from "./machine.ts";
@@ -84,7 +84,10 @@ export class Sandbox
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
     if (machine.clocks !== null) {
-      host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
+      memory.vdso = makeVdso(arena, memory.frames, host.cpuCount);
+      if (memory.vdso !== null) {
+        host.guestClock = new GuestClock(arena, memory.vdso, machine.clocks);
+      }
     }
     this.#first = this.#makeFirst(machine.platformName);
   }

@@ -9,43 +9,46 @@ import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
 import { monotonicNs, realtimeNsec, realtimeSec, timeStampCounter } from "../../ffi/sys/clock.ts";
 import { ClockPage, type ClockReading } from "../../platform/vdso/clock_page.ts";
 import { buildVdso, CLOCK, DATA_PAGE_BYTES } from "../../platform/vdso/vdso.ts";
-import type { MemoryContext } from "../../kernel/mm/memory_context.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import type { FrameAllocator } from "../../kernel/mm/frames.ts";
+import type { VdsoPages } from "../../kernel/mm/memory_context.ts";
 
 const UPDATE_NS = 1_000_000_000;
 /** Guests ask the kernel for the time until the rate is known, so the first update comes soon. */
 const FIRST_UPDATE_NS = 60_000_000;
+
+/**
+ * Puts the vDSO into new frames, whose clock functions ask the kernel until a clock updates the
+ * data page. Null: there is no memory.
+ *
+ * @param cpus processors of the machine
+ */
+export function makeVdso(arena: Arena, frames: FrameAllocator, cpus: number): VdsoPages | null {
+  const image = buildVdso();
+  const frame = frames.alloc((DATA_PAGE_BYTES + image.length) / PAGE_SIZE);
+  if (frame < 0) return null;
+  const data = arena.base + frame;
+  copyFromBuffer(data + DATA_PAGE_BYTES, image, 0, image.length);
+  store32(data + CLOCK.cpus, cpus);
+  return {
+    vvarFrame: frame,
+    vvarBytes: DATA_PAGE_BYTES,
+    imageFrame: frame + DATA_PAGE_BYTES,
+    imageBytes: image.length,
+    cpusAt: frame + CLOCK.cpus,
+  };
+}
 
 export class GuestClock {
   readonly #page: ClockPage;
   readonly #reading: ClockReading;
   #nextNs: number;
 
-  private constructor(pageAddress: number, first: ClockReading) {
+  /** @param first an early reading: the rate is measured from there */
+  constructor(arena: Arena, { vvarFrame }: VdsoPages, first: ClockReading) {
     this.#reading = first;
-    this.#page = new ClockPage(pageAddress, { ...first });
+    this.#page = new ClockPage(arena.base + vvarFrame, { ...first });
     this.#nextNs = first.monotonicNs + FIRST_UPDATE_NS;
-  }
-
-  /**
-   * @param first an early reading: the rate is measured from there
-   * @param cpus processors of the machine
-   */
-  static install(memory: MemoryContext, first: ClockReading, cpus: number): GuestClock | null {
-    const image = buildVdso();
-    const pages = (DATA_PAGE_BYTES + image.length) / PAGE_SIZE;
-    const frame = memory.frames.alloc(pages);
-    if (frame < 0) return null;
-    const data = memory.arena.base + frame;
-    copyFromBuffer(data + DATA_PAGE_BYTES, image, 0, image.length);
-    memory.vdso = {
-      vvarFrame: frame,
-      vvarBytes: DATA_PAGE_BYTES,
-      imageFrame: frame + DATA_PAGE_BYTES,
-      imageBytes: image.length,
-      cpusAt: frame + CLOCK.cpus,
-    };
-    store32(data + CLOCK.cpus, cpus);
-    return new GuestClock(data, first);
   }
 
   /** Called often while the sandbox is awake, with the host's CLOCK_MONOTONIC. HOT */

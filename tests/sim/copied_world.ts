@@ -41,7 +41,7 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const surroundings: Surroundings = {
     ...{ host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
     ...{ goferClient: () => null, reconnect: { isCopy: false, deleted: null }, changes: [] },
-    ...{ debugLog: null, observer: null, sink: null, turns: null },
+    ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
   };
   const { kernel } = decodeWorld(image, TABLE, surroundings, {
     numberOf: (frame) => numbers.get(frame) ?? -1,

@@ -40,6 +40,17 @@ export function givesBack(
   };
 }
 
+/** A number of objects that are left out, and that are charged to the account of their owner. */
+export function uncharged(field: string, quota: Quota): FieldRule {
+  return {
+    save: (owner) => Reflect.get(owner, field),
+    make(owner, _host, count) {
+      quota.give(count as number, Reflect.get(owner, "account"));
+      return 0;
+    },
+  };
+}
+
 export const NONE = { value: null } as const;
 export const ZERO = { value: 0 } as const;
 export const NO_FRAME = { value: -1 } as const;

@@ -7,6 +7,7 @@
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { FrameCharges } from "../../cgroup/charges.ts";
 import type { FrameRule, FrameVisitor } from "../graph/class_row.ts";
+import { PAGE_PATCHED, type PageMap } from "../../mm/pages.ts";
 
 /** Frames are arena page numbers. */
 interface FrameHolder {
@@ -75,29 +76,17 @@ const FILE_PAGES: FrameHolder = {
   },
 };
 
-/** The part of PageMap that the rule uses. */
-interface Extents {
-  readonly length: number;
-  count(i: number): number;
-  frame(i: number): number;
-  flags(i: number): number;
-  set(i: number, frame: number, shadow: number, flags: number): void;
-}
-
-/** Shadows are reserved again when they are needed. */
+/** Patched pages are no part of a copy: a site is patched at a later call. */
 const PAGE_MAP: FrameHolder = {
   holds: ["frames", "shadows"],
   frames(object, visit) {
-    const map = object as Extents;
-    for (let i = 0; i < map.length; i++) if (map.frame(i) >= 0) visit(map.frame(i), map.count(i));
-  },
-  renumber(object, numberOf) {
-    const map = object as Extents;
+    const map = object as PageMap;
     for (let i = 0; i < map.length; i++) {
-      const frame = map.frame(i);
-      map.set(i, frame < 0 ? -1 : numberOf(frame), -1, map.flags(i));
+      const isHeld = map.frame(i) >= 0 && (map.flags(i) & PAGE_PATCHED) === 0;
+      if (isHeld) visit(map.frame(i), map.count(i));
     }
   },
+  renumber: (object, numberOf) => (object as PageMap).renumber(numberOf),
 };
 
 /** The part of SharedAnon that the rule uses. */

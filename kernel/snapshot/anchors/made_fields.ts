@@ -6,7 +6,7 @@
 
 import type { Arena } from "../../../ffi/mem/arena.ts";
 import type { Account } from "../../core/account.ts";
-import { ADDRESS_SPACES, PATCHED_PAGES } from "../../core/quota.ts";
+import { ADDRESS_SPACES, PATCHED_PAGES, PATCHED_SITES, SITE_TABLES } from "../../core/quota.ts";
 import { PeakSampler } from "../../job/peak_sampler.ts";
 import { type LeavingSpace, LeavingSpaces } from "../../mm/leaving_spaces.ts";
 import { HeapWatch } from "../../oom/heap_watch.ts";
@@ -52,8 +52,10 @@ import {
   type MadeFields,
   NO_FRAME,
   NONE,
+  uncharged,
   ZERO,
 } from "./field_rules.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export const MADE_FIELDS: readonly MadeFields[] = [
   {
@@ -125,7 +127,7 @@ export const MADE_FIELDS: readonly MadeFields[] = [
       ),
       moveFrame: NO_FRAME,
       tlbs: fresh(() => new TlbPool()),
-      vdso: NONE,
+      vdso: { make: (_ctx, host) => (host as Surroundings).vdso },
       windows: made((ctx: MemoryContext) => new FileWindows(ctx.arena)),
     },
   },
@@ -170,6 +172,9 @@ export const MADE_FIELDS: readonly MadeFields[] = [
         const { arena, frames } = Reflect.get(sites, "owner");
         return new PatchCache(arena, frames, Reflect.get(sites, "account"));
       }),
+      siteCount: uncharged("siteCount", PATCHED_SITES),
+      tableCount: uncharged("tableCount", SITE_TABLES),
+      thunks: NONE,
     },
   },
   {

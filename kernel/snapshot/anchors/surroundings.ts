@@ -15,6 +15,7 @@ import type { TurnLog } from "../../observe/turns.ts";
 import type { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import type { CallObserver } from "../../task/call_record.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
+import type { VdsoPages } from "../../mm/memory_context.ts";
 
 export interface Surroundings {
   readonly host: Host & HostEvents;
@@ -24,6 +25,8 @@ export interface Surroundings {
   readonly frames: FrameAllocator;
   /** The processor, as guests see it. */
   readonly cpuInfo: CpuInfo;
+  /** Of the same image as that of the snapshot; null: the kernel had none. */
+  readonly vdso: VdsoPages | null;
   /** Lines of the kernel; null: they are dropped. */
   readonly debugLog: LineLog | null;
   /** Observes the calls of all tasks (--strace); null: nothing does. */

@@ -26,3 +26,15 @@ export class FrameRanges {
     return union;
   }
 }
+
+/** Ranges, in order, without the frames of one. */
+export function rangesWithout(ranges: readonly FrameRange[], left: FrameRange): FrameRange[] {
+  const end = left.first + left.count;
+  return ranges.flatMap(({ first, count }) => {
+    const before = Math.min(first + count, left.first), after = Math.max(first, end);
+    return [
+      { first, count: before - first },
+      { first: after, count: first + count - after },
+    ].filter((rest) => rest.count > 0);
+  });
+}

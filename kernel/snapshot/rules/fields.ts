@@ -99,6 +99,10 @@ const NULL = rules("null", [
   ["GoferDirectory.missing", "names are asked again"],
   ["GoferDirectory.scanned", "names are asked again"],
   ["MemoryManager.measured", "memory is counted again"],
+  [
+    "PatchedSites.thunks",
+    "maps lack patched pages, and sites are patched at later calls; siteCount and tableCount are 0",
+  ],
   ["OomKiller.look", "the look at all domains begins again; over and mustLookAgain stay"],
   ["OomKiller.search", "the search for a victim begins again for the first of `over`"],
   ["PeakSampler.count", "the next sample begins a count"],
@@ -112,11 +116,6 @@ const MADE = rules("made", [
   [
     "MemoryManager.space",
     "a new space, of Container.template if there is one, from vmas and pages; not if destroyed",
-  ],
-  [
-    "PatchedSites.thunks",
-    "a new set with the same (instruction, return address) in order: the " +
-    "code in frames jumps to entries by their addresses, which the order decides",
   ],
   ["PendingExec.program", "the context in its record: as Task.ctx, for the task that calls exec"],
   ["Task.ctx", "a new context with the saved registers, FPU state and trap"],

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import { Random } from "../../tests/harness/seeded.ts";
+import { TEST_ACCOUNT } from "../core/account_testing.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_PATCHED, PageMap } from "./pages.ts";
+
+Deno.test("renumber moves frames, drops shadows, and leaves patched pages out", () => {
+  const random = new Random(7);
+  for (let round = 0; round < 50; round++) {
+    const map = new PageMap(TEST_ACCOUNT), expected: number[][] = [];
+    const pages = new Array<number>(40).fill(0).map((_, i) => 10 * i).sort(() =>
+      random.below(3) - 1
+    );
+    for (const page of pages) {
+      const frame = random.below(4) === 0 ? -1 : 1000 + page;
+      const isPatched = frame >= 0 && random.below(3) === 0;
+      const flags = isPatched ? PAGE_COW | PAGE_FILE | PAGE_PATCHED : PAGE_COW;
+      map.insert(page, 2, frame, random.below(2) === 0 ? -1 : 5000 + page, flags);
+      if (!isPatched) expected.push([page, 2, frame < 0 ? -1 : frame + 7, -1, flags]);
+    }
+    map.renumber((frame) => frame + 7);
+    map.insert(4000, 1, 3, -1, 0);
+    expected.push([4000, 1, 3, -1, 0]);
+    const found = expected.map((_, i) => [
+      ...[map.start(i), map.count(i), map.frame(i), map.shadow(i), map.flags(i)],
+    ]);
+    assertEquals(found, expected.sort((a, b) => a[0]! - b[0]!));
+    assertEquals(map.length, expected.length);
+  }
+});

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import { FrameRanges, rangesWithout } from "./frame_ranges.ts";
+
+/** Ranges of the frames that have an "x". */
+function rangesOf(text: string): FrameRanges {
+  const ranges = new FrameRanges();
+  for (const [first, letter] of [...text].entries()) if (letter === "x") ranges.add(first, 1);
+  return ranges;
+}
+
+for (
+  const [ranges = "", left] of [
+    ["xxxxxxxx", "xx    xx"],
+    ["xx    xx", "xx    xx"],
+    ["xx x  xx", "xx    xx"],
+    [" xxxx xxx", " x    xx"],
+    ["   xxxxx", "      xx"],
+    ["xxxxx", "xx"],
+    ["  xxxx", ""],
+    ["", ""],
+  ]
+) {
+  Deno.test(`frames "${ranges}" without those from 2 to 6 are "${left}"`, () => {
+    const found = rangesWithout(rangesOf(ranges).union(), { first: 2, count: 4 });
+    const text = new Array<string>(8).fill(" ");
+    for (const { first, count } of found) text.fill("x", first, first + count);
+    assertEquals(text.join("").trimEnd(), left);
+  });
+}
