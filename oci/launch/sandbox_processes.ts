@@ -76,6 +76,8 @@ interface SandboxOptions {
   readonly session?: SessionFds | null;
   /** Listening sockets of the spec's published ports; absent: none. */
   readonly published?: readonly number[];
+  /** The snapshot file of the spec's `restore`; absent or -1: none. */
+  readonly image?: number;
   /** The user namespace that the Gofer is in; absent or -1: this process's. */
   readonly users?: number;
   /**
@@ -108,8 +110,8 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
   const ends = [specFd, control.bootFd, pair[0]];
   const { input, output, listener } = options.session ?? NO_SESSION;
-  const { published = [] } = options;
-  const own = [debugLog, waiter, server, kvm, input, output, listener];
+  const { published = [], image = -1 } = options;
+  const own = [debugLog, waiter, server, kvm, input, output, listener, image];
   const given = [...ends, stdin, stdout, stderrOfGuest, ...own, ...further, ...published];
   // The boot process is started first, because it has more to do before the guest runs.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
@@ -192,6 +194,7 @@ function writeSpec(options: SandboxOptions, { kvm, best }: Choice): number {
     kvm: kvm < 0 ? -1 : BOOT_FDS.kvm,
     ...(options.session ? { session: sessionNumbers(options.session) } : {}),
     ...(options.published ? { published: publishedNumbers(options) } : {}),
+    ...((options.image ?? -1) < 0 ? {} : { image: BOOT_FDS.image }),
   };
   const spec: BootSpec = {
     ...options.spec,

@@ -190,6 +190,8 @@ interface BootFds {
   readonly session?: SessionFds;
   /** Listening sockets of `published`, in its order; absent: none. */
   readonly published?: readonly number[];
+  /** The snapshot file of `restore`; absent: none. */
+  readonly image?: number;
 }
 
 /** Descriptor numbers in the boot process. */
@@ -208,6 +210,14 @@ export interface SessionSpec {
   readonly user: UserName | null;
   readonly timeoutMs: number | null;
   readonly idleMs: number | null;
+}
+
+/** How a sandbox goes on from a snapshot, in place of a new one that begins. */
+interface RestoreSpec {
+  /** What is done if files of the host are not as they were. */
+  readonly changedFiles: "refuse" | "accept";
+  /** What is done with connections of the host's network. */
+  readonly sockets: "refuse" | "reset";
 }
 
 export interface BootSpec {
@@ -244,6 +254,11 @@ export interface BootSpec {
   readonly published?: readonly number[];
   /** Absent: no session. `process` has the defaults of its programs. */
   readonly session?: SessionSpec;
+  /**
+   * The sandbox goes on from the snapshot in `fds.image`, with its processes and mounts. Of the
+   * spec the descriptors, the limits and the Gofer's trees count. Absent: it begins.
+   */
+  readonly restore?: RestoreSpec;
   /** The first process runs when a command says `start`, not at once. */
   readonly waitsForStart: boolean;
   /** Every call to the debug log. */
@@ -286,10 +301,11 @@ export const BOOT_FDS = {
   sessionInput: 13,
   sessionOutput: 14,
   sessionListener: 15,
+  image: 16,
 } as const;
 
 /** From here on are further files of the guest, and then nothing. */
-export const FIRST_FREE_FD = 16;
+export const FIRST_FREE_FD = 17;
 
 /** LIMIT: bytes of a file that the command line names. */
 export const NAMED_LOG_BYTES = 2 ** 30;

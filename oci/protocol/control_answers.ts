@@ -93,6 +93,7 @@ const READERS: { readonly [O in Op]: (node: JsonNode) => Answers[O] } = {
   stats: (node) => ({ stats: readStats(node.member("stats")) }),
   debug: (node) => ({ text: text(node.member("text")) }),
   state: (node) => ({ status: node.member("status").oneOf(STATUSES) }),
+  checkpoint: (node) => ({ bytes: count(node.member("bytes")) }),
   destroy: nothing,
 };
 

@@ -84,8 +84,23 @@ export type Request =
   | { readonly op: "witness"; readonly id: string }
   | { readonly op: "debug"; readonly id: string }
   | { readonly op: "state"; readonly id: string }
+  /**
+   * Writes the state of the container's whole sandbox into a snapshot file. Descriptor: the file,
+   * empty, for reading and writing. The answer comes when the file is whole. Where that fails, the
+   * sandbox goes on, and the file is one that no restore takes.
+   */
+  | ({ readonly op: "checkpoint"; readonly id: string } & CheckpointOptions)
   /** Ends a container, at once. */
   | { readonly op: "destroy"; readonly id: string };
+
+interface CheckpointOptions {
+  /** Otherwise all processes are killed when the file is whole, before they run again. */
+  readonly leaveRunning: boolean;
+  /** The level of zstd, 1 to 19; 0: nothing is compressed. */
+  readonly compression: number;
+  /** Connections of the host's network: they fail the request, or are reset at the restore. */
+  readonly sockets: "refuse" | "reset";
+}
 
 export type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
 
@@ -129,6 +144,8 @@ export interface Answers {
   readonly stats: { readonly stats: ContainerStats };
   readonly debug: { readonly text: string };
   readonly state: { readonly status: "created" | "running" | "paused" | "stopped" };
+  /** Bytes of the file. */
+  readonly checkpoint: { readonly bytes: number };
   readonly destroy: Record<never, never>;
 }
 

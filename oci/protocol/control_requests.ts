@@ -22,6 +22,8 @@ import type {
 
 /** LIMIT: hooks of one request. */
 const HOOKS_MAX = 1024;
+/** The highest level of zstd that takes no memory of another order. */
+const LEVEL_MAX = 19;
 /** What ids and pids of the host have at most. */
 const ID_MAX = 2 ** 32 - 1, PID_MAX = 2 ** 22;
 
@@ -53,6 +55,13 @@ const READERS: { readonly [O in Op]: (node: JsonNode, id: string) => RequestOf<O
   witness: (_, id) => ({ op: "witness", id }),
   debug: (_, id) => ({ op: "debug", id }),
   state: (_, id) => ({ op: "state", id }),
+  checkpoint: (node, id) => ({
+    op: "checkpoint",
+    id,
+    leaveRunning: node.member("leaveRunning").boolean(),
+    compression: node.member("compression").integer(0, LEVEL_MAX),
+    sockets: node.member("sockets").oneOf(["refuse", "reset"]),
+  }),
   destroy: (_, id) => ({ op: "destroy", id }),
 };
 

@@ -16,6 +16,11 @@ Deno.test("a malformed request is an error that names the member", () => {
       ['{"op":"memfd","bytes":0}', "bytes is 0"],
       ['{"op":"exec","id":"c","process":{"args":["a"],"env":[1]}}', "process.env[0]"],
       ['{"op":"exec","id":"c","process":{"args":["a"]}}', "process.env"],
+      ['{"op":"checkpoint","id":"c","leaveRunning":true,"compression":20}', "compression is 20"],
+      [
+        '{"op":"checkpoint","id":"c","leaveRunning":true,"compression":0,"sockets":"keep"}',
+        'sockets is "keep"',
+      ],
     ] as const
   ) assertThrows(() => readRequest(text), UserError, where);
 });

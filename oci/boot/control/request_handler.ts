@@ -50,6 +50,8 @@ export class SandboxRequests implements RequestHandler {
         return { status: container.status };
       case "debug":
         return { text: container.debug() };
+      case "checkpoint":
+        throw new UserError("this dvisor takes no snapshots");
       case "destroy":
         container.destroy();
         return {};
