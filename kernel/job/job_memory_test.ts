@@ -32,7 +32,7 @@ function fillFile(lab: JobLab, task: Task, path: string): void {
   assertEquals(kernel.call(task, "write", fd, at, BYTES), BYTES);
   assertEquals(kernel.call(task, "munmap", at, BYTES), 0);
   assertEquals(kernel.call(task, "close", fd), 0);
-  kernel.memory.frames.trim();
+  kernel.memory.frames.pool.trim();
 }
 
 function write(lab: JobLab, group: Cgroup, file: string, text: string): void {
@@ -176,7 +176,7 @@ Deno.test("what ended jobs leave in files is their container's, and ids are used
     kernel.call(main, "exit_group", 0);
     assert(job.isEnded && job.memory.chargedPages === 0);
     if (i % 100 === 0) left++;
-    kernel.memory.frames.trim();
+    kernel.memory.frames.pool.trim();
     assert(memory.chargedPages <= before + 1, `job ${i}`);
   }
   while (!kernel.vfs.deferred.isEmpty) kernel.vfs.deferred.step();
@@ -201,7 +201,7 @@ Deno.test("shares of ended jobs are passed on when there are many", () => {
   const before = memory.chargedPages;
   assert(before >= count);
   for (const fd of kept) init.files.close(fd);
-  kernel.memory.frames.trim();
+  kernel.memory.frames.pool.trim();
   assertEquals(memory.chargedPages, before - count);
   lab.close();
 });

@@ -1,7 +1,7 @@
 /**
  * Frames that a guest address space may still reach. They wait here, by space, until the platform
- * has acknowledged the change that unmapped them; only then their reference is dropped. The frame
- * allocator (frames.ts) owns the quarantine and frees frames without references.
+ * has acknowledged the change that unmapped them; only then their reference is dropped. The pool of
+ * frames (frame_pool.ts) owns the quarantine, for the spaces of all kernels.
  */
 
 /** LIMIT: extents and pages that one call of `drain` drops. */
@@ -16,9 +16,15 @@ export interface AckSource {
   flush(): void;
 }
 
+/** Takes the extents whose last change is acknowledged: the frames of the space's kernel. */
+interface QuarantineSink {
+  dropNow(page: number, pages: number): void;
+}
+
 /** The releases of one space, oldest first. */
-export class WaitingFrames {
+class WaitingFrames {
   readonly space: AckSource;
+  readonly sink: QuarantineSink;
   readonly page: number[] = [];
   readonly count: number[] = [];
   readonly seq: number[] = [];
@@ -29,14 +35,10 @@ export class WaitingFrames {
    */
   seenSeq: number = -1;
 
-  constructor(space: AckSource) {
+  constructor(space: AckSource, sink: QuarantineSink) {
     this.space = space;
+    this.sink = sink;
   }
-}
-
-/** Takes the extents whose last change is acknowledged. */
-interface QuarantineSink {
-  dropNow(page: number, pages: number): void;
 }
 
 export class FrameQuarantine {
@@ -49,12 +51,13 @@ export class FrameQuarantine {
   }
 
   /**
-   * Holds [page, page + pages) until every change that is queued on `space` now is acknowledged.
+   * Holds [page, page + pages) until every change that is queued on `space` now is acknowledged;
+   * then `sink` gets them.
    */
-  add(space: AckSource, page: number, pages: number): void {
+  add(space: AckSource, page: number, pages: number, sink: QuarantineSink): void {
     let waiting = this.bySpace.get(space);
     if (waiting === undefined) {
-      waiting = new WaitingFrames(space);
+      waiting = new WaitingFrames(space, sink);
       this.bySpace.set(space, waiting);
     }
     const last = waiting.page.length - 1, seq = space.seq;
@@ -72,10 +75,10 @@ export class FrameQuarantine {
   }
 
   /**
-   * Gives acknowledged extents to the sink, and flushes a space whose change has waited since the
-   * last look. True when one turn was not enough.
+   * Gives acknowledged extents to their sinks, and flushes a space whose change has waited since
+   * the last look. True when one turn was not enough.
    */
-  drain(sink: QuarantineSink): boolean {
+  drain(): boolean {
     if (this.pages === 0) return false;
     let extents = TURN_EXTENTS, pages = TURN_PAGES;
     for (const waiting of this.bySpace.values()) {
@@ -84,7 +87,7 @@ export class FrameQuarantine {
       for (; i < waiting.seq.length && waiting.seq[i]! <= acked && extents > 0 && pages > 0; i++) {
         const count = Math.min(pages, waiting.count[i]!);
         this.pages -= count;
-        sink.dropNow(waiting.page[i]!, count);
+        waiting.sink.dropNow(waiting.page[i]!, count);
         pages -= count;
         extents--;
         if (count === waiting.count[i]!) continue;

@@ -177,7 +177,7 @@ Deno.test("references of an extent are those of each page, in all tables", () =>
   const pages = 100_000, off = frames.alloc(pages);
   for (const at of [0, 1, 7, 65_535, 65_536, pages - 1]) {
     assertEquals(frames.refs(off + at * PAGE_SIZE), 1);
-    assertEquals(frames.isRecycled(off / PAGE_SIZE + at), false);
+    assertEquals(frames.pool.isRecycled(off / PAGE_SIZE + at), false);
   }
   assertEquals(frames.refs(off + pages * PAGE_SIZE), 0);
   frames.release(off, pages);
@@ -187,8 +187,8 @@ Deno.test("references of an extent are those of each page, in all tables", () =>
   frames.release(some * PAGE_SIZE, 13);
   const again = frames.alloc(13) / PAGE_SIZE, last = frames.alloc(1) / PAGE_SIZE;
   assertEquals(again, some);
-  for (let i = 0; i < 13; i++) assertEquals(frames.isRecycled(again + i), true);
-  assertEquals(frames.isRecycled(last), false);
+  for (let i = 0; i < 13; i++) assertEquals(frames.pool.isRecycled(again + i), true);
+  assertEquals(frames.pool.isRecycled(last), false);
   arena.close();
 });
 
@@ -224,4 +224,58 @@ Deno.test("the free map survives random use without overlap or loss", () => {
   assertEquals(free.freePages, 16 * 512 - used);
   for (const [page, pages] of held) free.give(page, pages);
   assertEquals(free.take(16 * 512), 0);
+});
+
+Deno.test("each kernel that holds a page is charged for it, whatever others drop first", () => {
+  const arena = Arena.create(8 * MIB, 0), first = new FrameAllocator(arena), { pool } = first;
+  const second = new FrameAllocator(arena, null, pool);
+  for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]]) {
+    const off = first.alloc(20), page = off / PAGE_SIZE;
+    store32(arena.base + off, 7);
+    second.share(off, 20);
+    second.share(off, 10);
+    pool.hold(page, 20); // a snapshot
+    assertEquals([first.refs(off), second.refs(off), pool.othersOf(page)], [3, 4, 2]);
+    assertEquals([first, second, { usedBytes: pool.heldBytes }].map((x) => x.usedBytes), [
+      20 * PAGE_SIZE,
+      20 * PAGE_SIZE,
+      20 * PAGE_SIZE,
+    ]);
+    const drops = [
+      () => first.release(off, 20),
+      () => {
+        second.release(off, 10);
+        second.release(off, 20);
+      },
+      () => pool.drop(page, 20),
+    ];
+    for (const [i, one] of order.entries()) {
+      assertEquals([load32(arena.base + off), pool.isHeldTwice(page)], [7, i < 2]);
+      drops[one]!();
+    }
+    assertEquals([first.usedBytes, second.usedBytes, pool.heldBytes], [0, 0, 0]);
+    assertEquals(pool.isShared, false);
+    pool.trim();
+    assertEquals(pool.pendingBytes, 0);
+  }
+  arena.close();
+});
+
+Deno.test("frames of a kernel that has ended are dropped, those of others stay", () => {
+  const arena = Arena.create(8 * MIB, 0), first = new FrameAllocator(arena), { pool } = first;
+  const second = new FrameAllocator(arena, null, pool), space = new FakeSpace();
+  const off = first.alloc(600), kept = first.alloc(3);
+  space.seq = 1;
+  second.share(kept, 3);
+  second.share(kept, 3);
+  first.release(off, 100, space);
+  space.ackedSeq = 1;
+  pool.settle();
+  let slices = 1;
+  while (first.dropRest(100)) slices++;
+  assertEquals([slices, first.usedBytes, second.usedBytes], [6, 0, 3 * PAGE_SIZE]);
+  assertEquals([second.refs(kept), pool.heldBytes, pool.isShared], [2, 3 * PAGE_SIZE, false]);
+  while (second.dropRest(100));
+  assertEquals([second.usedBytes, pool.heldBytes], [0, 0]);
+  arena.close();
 });

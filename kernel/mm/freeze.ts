@@ -3,7 +3,7 @@
  * write, as in a fork, and pages of files in the arena become frozen, so that a write gives the
  * file a frame of its own first.
  *
- * Neighbours: frame_generations.ts (which frames a snapshot may hold), `Backing.own`.
+ * Neighbours: frame_pool.ts (which frames have another holder), `Backing.own`.
  */
 
 import { PAGE_SIZE, PROT_WRITE } from "../../ffi/abi/mman.ts";
@@ -66,9 +66,9 @@ export function thawPage(mm: MemoryManager, vma: Vma, page: number): number {
 
 /** Frames around `page` that no snapshot holds any more become writable. */
 function makeWritable(mm: MemoryManager, vma: Vma, page: number): void {
-  const map = mm.pages, { generations } = mm.ctx.frames, i = map.present(page);
+  const map = mm.pages, { pool } = mm.ctx.frames, i = map.present(page);
   const end = Math.min(map.end(i), vma.end / PAGE_SIZE), frame = map.frame(i) + page - map.start(i);
-  const to = page + generations.run(frame, end - page), at = map.splitAt(page);
+  const to = page + pool.heldRun(frame, end - page), at = map.splitAt(page);
   map.splitAt(to);
   map.setFlags(at, map.flags(at) & ~(PAGE_COW | PAGE_FROZEN));
   map.coalesce(at - 1, at + 2);

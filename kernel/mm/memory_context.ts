@@ -110,7 +110,7 @@ export class MemoryContext {
   releaseCaches(): void {
     for (const sites of this.sites) sites.pages.age();
     this.tlbs.clear();
-    this.frames.trim();
+    this.frames.pool.trim();
   }
 }
 

@@ -153,7 +153,7 @@ export function touchPages(mm: MemoryManager, host: number, pages: number): void
   const { arena, frames } = mm.ctx;
   for (let k = 0; k < pages; k++) {
     load8(host + k * PAGE_SIZE);
-    frames.markRecycled((host - arena.base) / PAGE_SIZE + k, false);
+    frames.pool.markRecycled((host - arena.base) / PAGE_SIZE + k, false);
   }
 }
 

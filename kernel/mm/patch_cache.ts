@@ -12,7 +12,8 @@ import type { Account } from "../core/account.ts";
 import { PATCHED_PAGES } from "../core/quota.ts";
 import type { Backing } from "./backing.ts";
 import { instructionAt, siteBytes } from "./call_site.ts";
-import type { FrameAllocator, FrameStore } from "./frames.ts";
+import type { FrameAllocator } from "./frames.ts";
+import type { FrameStore } from "./frame_pool.ts";
 
 /**
  * LIMIT: pages that are kept for a user (8 MiB), if the account has room; the oldest is removed

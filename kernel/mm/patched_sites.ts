@@ -11,7 +11,8 @@
 import type { Platform, Thunks } from "../../platform/platform.ts";
 import { Account } from "../core/account.ts";
 import { PATCHED_SITES, SITE_TABLES } from "../core/quota.ts";
-import type { FrameAllocator, FrameStore } from "./frames.ts";
+import type { FrameAllocator } from "./frames.ts";
+import type { FrameStore } from "./frame_pool.ts";
 import { PatchCache } from "./patch_cache.ts";
 
 /** The objects that a PatchedSites needs; MemoryContext implements it. */

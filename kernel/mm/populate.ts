@@ -145,13 +145,13 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
 /** Maps the frames that the file has in [from, to), where the process has none yet. */
 export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const backing = vma.backing!, shift = vma.start - vma.offset, { frames } = mm.ctx;
-  const { generations } = frames;
+  const { pool } = frames;
   let start = from, run = 0, first = -1;
   for (let page = from; page <= to;) {
     const isAbsent = page < to && mm.pages.present(page) < 0 && !mm.pages.isMarked(page);
     const at = isAbsent ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
     const isContinued = at >= 0 && at === first + run * PAGE_SIZE &&
-      generations.isOld(at / PAGE_SIZE) === generations.isOld(first / PAGE_SIZE);
+      pool.isHeldTwice(at / PAGE_SIZE) === pool.isHeldTwice(first / PAGE_SIZE);
     if (run > 0 && !isContinued) {
       frames.retain(first, run);
       mapBacked(mm, vma, start, run, first / PAGE_SIZE);
@@ -162,7 +162,7 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
       continue;
     }
     const most = absentRun(mm, page, to);
-    const n = generations.run(
+    const n = pool.heldRun(
       at / PAGE_SIZE,
       Math.min(most, backing.contiguous(page * PAGE_SIZE - shift, at, most)),
     );
@@ -175,13 +175,13 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
   }
 }
 
-/** Maps frames of the file, which are all old or all not. */
+/** Maps frames of the file, which are all held twice or all not. */
 function mapBacked(mm: MemoryManager, vma: Vma, page: number, count: number, frame: number): void {
   if (!vma.isShared) {
     mapFrames(mm, page, count, frame, PAGE_FILE | PAGE_COW, vma.sharedProt);
     return;
   }
-  const isFrozen = vma.backing!.canOwn && mm.ctx.frames.generations.isOld(frame);
+  const isFrozen = vma.backing!.canOwn && mm.ctx.frames.pool.isHeldTwice(frame);
   const flags = isFrozen ? PAGE_SHARED | PAGE_COW | PAGE_FROZEN : PAGE_SHARED;
   mapFrames(mm, page, count, frame, flags, isFrozen ? vma.sharedProt : vma.prot);
 }

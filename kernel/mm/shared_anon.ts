@@ -107,11 +107,13 @@ export class SharedAnon extends Backing {
 
   override own(offset: number): number {
     const piece = Math.floor(offset / PAGE_SIZE / this.piecePages), old = this.pieces.get(piece);
-    return old !== undefined && this.isOld(old) ? this.copyPiece(piece, old) : 0;
+    return old !== undefined && this.isHeldTwice(piece, old) ? this.copyPiece(piece, old) : 0;
   }
 
-  private isOld(at: number): boolean {
-    return this.ctx.frames.generations.isOld(at / PAGE_SIZE);
+  /** Another holder may have a part of a piece: pages of it that a private mapping shows. */
+  private isHeldTwice(piece: number, at: number): boolean {
+    const { pool } = this.ctx.frames;
+    return pool.isShared && pool.hasHeldTwice(at / PAGE_SIZE, this.pagesOf(piece));
   }
 
   /** Gives a piece frames of its own, in place of those at `old`: 0 or -ENOMEM. */
@@ -193,7 +195,7 @@ export class SharedAnon extends Backing {
 
   /** Makes pages [from, to) of a piece read as zeros: 0 or -errno. */
   private clearPiece(piece: number, at: number, from: number, to: number): number {
-    if (this.isOld(at)) {
+    if (this.isHeldTwice(piece, at)) {
       if (to - from === this.pagesOf(piece)) {
         this.pieces.delete(piece);
         this.dropPiece(piece, at);

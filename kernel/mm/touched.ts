@@ -91,12 +91,12 @@ export function isTouched(ctx: MemoryContext, page: number): boolean {
 
 /** Whether the allocator zeroed the page for reuse, and it is still zero. */
 function isBlank(ctx: MemoryContext, page: number): boolean {
-  if (!ctx.frames.isRecycled(page)) return false;
+  if (!ctx.frames.pool.isRecycled(page)) return false;
   const at = ctx.arena.base + page * PAGE_SIZE;
   for (let i = 0; i < PAGE_SIZE; i += 8) {
     if (load64(at + i) === 0) continue;
     // From now on it counts as touched, also if zeros are written to it.
-    ctx.frames.markRecycled(page, false);
+    ctx.frames.pool.markRecycled(page, false);
     return false;
   }
   return true;

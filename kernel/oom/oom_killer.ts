@@ -215,7 +215,7 @@ export class OomKiller {
     const { arena, frames } = this.kernel.memory, room = this.limitBytes - this.kernelBytes;
     if (arena.residentBytes() <= room) return false;
     // Memory of ended processes returns now, or when their host processes have ended.
-    frames.retireDirty();
+    frames.pool.retireDirty();
     frames.reclaim(RETURN_BYTES, RETURN_RUNS);
     return arena.residentBytes() - frames.pendingBytes > room;
   }

@@ -125,7 +125,7 @@ export class Quiescence {
         if (server.isStopped) return;
         this.wait();
       }
-      this.kernel.memory.frames.settle();
+      this.kernel.memory.frames.pool.settle();
       while (this.isWanted && !server.isStopped) listener.onStandstill();
     } finally {
       this.letGo();

@@ -190,8 +190,6 @@ import { UserCursor } from "../mm/cursor.ts";
 import { FileMappings, Registration } from "../mm/file_mappings.ts";
 import { ForkCopies } from "../mm/fork.ts";
 import { ForkWork } from "../mm/fork_slices.ts";
-import { FrameGenerations } from "../mm/frame_generations.ts";
-import { FrameQuarantine, WaitingFrames } from "../mm/frame_quarantine.ts";
 import { FrameAllocator } from "../mm/frames.ts";
 import { Layouts, SharedLayout } from "../mm/layouts.ts";
 import { LeavingSpace, LeavingSpaces } from "../mm/leaving_spaces.ts";
@@ -752,15 +750,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FrameAllocator,
     "FrameAllocator",
-    "arena waiter charger usedBytes takenBytes generations free quarantine refTables recycled dirty dirtyPages toPunch",
+    "arena pool waiter charger usedBytes takenBytes references",
   ),
   stateRow(
     FrameCharges,
     "FrameCharges",
     "kernel tables owners freeIds shares oldShares isSweeping",
   ),
-  stateRow(FrameGenerations, "FrameGenerations", "current tables"),
-  stateRow(FrameQuarantine, "FrameQuarantine", "bySpace pages"),
   stateRow(FreezeState, "FreezeState", "isAsked isThrottled throttledUntilNs isFrozen watch"),
   stateRow(FreezeWatch, "FreezeWatch", "deadlineNs index group pauseNs"),
   stateRow(FsContext, "FsContext", "refs rank isInExec umask namespace rootPath cwdPath"),
@@ -1906,7 +1902,6 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(VmaList, "VmaList", "list user hint account charged"),
   stateRow(WaitQueue, "WaitQueue", "head tail"),
   stateRow(WaitSet, "WaitSet", "waiters"),
-  stateRow(WaitingFrames, "WaitingFrames", "space page count seq head seenSeq"),
   stateRow(WaitingSemop, "WaitingSemop", "set ops"),
   stateRow(WatchList, "WatchList", "marks watches"),
   stateRow(WatchersEnd, "WatchersEnd", "file"),

@@ -170,7 +170,7 @@ export class FrameFileBacking extends Backing {
   override readonly canOwn: boolean = true;
   override own(offset: number): number {
     const { frames } = this.lab.ctx, old = this.frames.get(offset);
-    if (old === undefined || !frames.generations.isOld(old / PAGE_SIZE)) return 0;
+    if (old === undefined || !frames.pool.isHeldTwice(old / PAGE_SIZE)) return 0;
     const frame = frames.alloc(1);
     if (frame < 0) return -ENOMEM;
     copy(this.lab.arena.base + frame, this.lab.arena.base + old, PAGE_SIZE);

@@ -108,7 +108,7 @@ class HeldFrames {
   }
 
   hold(offset: number, count: number): void {
-    this.lab.ctx.frames.retain(offset, count);
+    this.lab.ctx.frames.pool.hold(offset / PAGE_SIZE, count);
     for (let at = offset; at < offset + count * PAGE_SIZE; at += PAGE_SIZE) {
       this.pages.push(at, this.byteAt(at));
     }
@@ -123,8 +123,8 @@ class HeldFrames {
   }
 
   release(): void {
-    const { pages } = this;
-    for (let i = 0; i < pages.length; i += 2) this.lab.ctx.frames.release(pages[i]!, 1);
+    const { pages, lab: { ctx: { frames: { pool } } } } = this;
+    for (let i = 0; i < pages.length; i += 2) pool.drop(pages[i]! / PAGE_SIZE, 1);
   }
 
   private byteAt(offset: number): number {
@@ -343,7 +343,6 @@ export abstract class World {
         if (frame >= 0) held.hold(frame, 1);
       }
     }
-    this.lab.ctx.frames.generations.begin();
     this.snapshots.push(held);
   }
 
@@ -353,7 +352,7 @@ export abstract class World {
       held.check();
       held.release();
     }
-    if (snapshots.length === 0) this.lab.ctx.frames.generations.end();
+    if (snapshots.length === 0) assertEquals(this.lab.ctx.frames.pool.isShared, false);
   }
 
   step(): void {

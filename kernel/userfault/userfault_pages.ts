@@ -156,7 +156,7 @@ function placeShared(
 
 /** Zeros are written too, so that the page is present from now on. */
 function fillPage(mm: MemoryManager, frame: number, bytes: Uint8Array<ArrayBuffer> | null): void {
-  mm.ctx.frames.markRecycled(frame, false);
+  mm.ctx.frames.pool.markRecycled(frame, false);
   if (bytes === null) fill(mm.hostOf(frame), 0, PAGE_SIZE);
   else copyFromBuffer(mm.hostOf(frame), bytes, 0, PAGE_SIZE);
 }

@@ -101,7 +101,7 @@ export function makeWatched(mm: MemoryManager, vma: Vma, page: number): number {
     if (at < 0) return at === -ENOMEM ? -ENOMEM : -EFAULT;
     mm.ctx.frames.retain(at, 1);
     frame = at / PAGE_SIZE;
-    flags |= mm.ctx.frames.generations.isOld(frame) ? PAGE_SHARED | PAGE_FROZEN : PAGE_SHARED;
+    flags |= mm.ctx.frames.pool.isHeldTwice(frame) ? PAGE_SHARED | PAGE_FROZEN : PAGE_SHARED;
   }
   dropPages(mm, page, page + 1);
   mapFrames(mm, page, 1, frame, flags, vma.sharedProt);
@@ -125,7 +125,7 @@ export function writeWatched(mm: MemoryManager, vma: Vma, page: number): number 
   const map = mm.pages, i = map.indexOf(page);
   // The page is present from now on, whatever is written.
   if (r === 0 && map.frame(i) >= 0) {
-    mm.ctx.frames.markRecycled(map.frame(i) + page - map.start(i), false);
+    mm.ctx.frames.pool.markRecycled(map.frame(i) + page - map.start(i), false);
   }
   return r;
 }

@@ -21,7 +21,8 @@ import {
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import type { TmpfsOptions } from "../fs/tmpfs/options.ts";
 import { FifoOpener } from "../ipc/fifo.ts";
-import { FrameAllocator, type FrameStore } from "../mm/frames.ts";
+import { FrameAllocator } from "../mm/frames.ts";
+import type { FrameStore } from "../mm/frame_pool.ts";
 import { IoCursor } from "../mm/io_cursor.ts";
 import type { Caller } from "./caller.ts";
 import { FdTable } from "./fd_table.ts";

@@ -160,7 +160,7 @@ function assertMapped(mm: MemoryManager): void {
 
 function runProgram(random: Random, lab: MemoryLab): void {
   const { frames } = lab.ctx;
-  frames.trim();
+  frames.pool.trim();
   const used = frames.usedBytes, image = new Image(lab, random), mm = lab.newManager();
   const path = random.pick([...image.files.keys()]), file = image.files.get(path)!;
   const words = Array.from({ length: random.below(4) }, () => "a".repeat(random.below(100)));
@@ -185,7 +185,7 @@ function runProgram(random: Random, lab: MemoryLab): void {
     assertEquals([refs, backing.holds], [1, 0], `${name} stays in use`);
     backing.free();
   }
-  frames.trim();
+  frames.pool.trim();
   assertEquals(frames.usedBytes, used, "pages are left");
 }
 

@@ -235,7 +235,7 @@ function usedQuotas(): string {
 /** Bytes of the arenas that are in use. */
 function usedFrames({ near, far }: Wire): number[] {
   return [near, far].map(({ test: { frames } }) => {
-    frames.trim();
+    frames.pool.trim();
     return frames.usedBytes;
   });
 }

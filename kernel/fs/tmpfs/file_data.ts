@@ -73,7 +73,7 @@ export class FileData implements PageSink {
         run = this.allocate(page, run);
         if (run < 0) return done > 0 ? done : run;
         frame = pages.get(page);
-      } else if (this.space.frames.generations.current > 0) {
+      } else if (this.space.frames.pool.isShared) {
         run = this.own(page, run);
         if (run < 0) return done > 0 ? done : run;
         frame = pages.get(page);
@@ -112,15 +112,15 @@ export class FileData implements PageSink {
   }
 
   /**
-   * Called before a write to `count` pages that have contiguous frames: if a snapshot may hold the
-   * first one, it gets a copy, as do those behind it. The number of pages that may be written now,
-   * or -ENOMEM.
+   * Called before a write to `count` pages that have contiguous frames: if a snapshot or another
+   * kernel holds the first one, it gets a copy, as do those behind it. The number of pages that may
+   * be written now, or -ENOMEM.
    */
   own(page: number, count: number): number {
     const { frames } = this.space, old = this.pages.get(page);
     if (old === HOLE) return count;
-    const run = frames.generations.run(old, Math.min(count, MAX_EXTENT));
-    if (!frames.generations.isOld(old)) return run;
+    const run = frames.pool.heldRun(old, Math.min(count, MAX_EXTENT));
+    if (!frames.pool.isHeldTwice(old)) return run;
     for (let n = run; n > 0; n >>= 1) {
       const off = frames.alloc(n);
       if (off < 0) continue;

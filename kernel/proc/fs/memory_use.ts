@@ -79,7 +79,7 @@ export class UseCount {
 
 function cost(mm: MemoryManager, frame: number, pages: number): number {
   let recycled = 0;
-  for (let k = 0; k < pages; k++) if (mm.ctx.frames.isRecycled(frame + k)) recycled++;
+  for (let k = 0; k < pages; k++) if (mm.ctx.frames.pool.isRecycled(frame + k)) recycled++;
   return 1 + recycled * RECYCLED_UNITS + pages / PAGES_A_UNIT;
 }
 

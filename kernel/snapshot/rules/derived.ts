@@ -5,9 +5,10 @@
 
 /** Caches, scratch, and counts that are taken again. */
 export const DERIVED_CLASSES: readonly string[] = (`
-  ChargedFrames CpuInfo DomainLook Fault FileWindows FreePages FutexKey HeapWatch HostDescriptors
-  HostUse KnownFrames Measured MemoryFrames PatchCache PatchedPage Quiescence Quota ResidentCount
-  Scratch SearchState SpinPolicy Tlb TlbPool UseCount VictimSearch Walk Window WriteRun
+  ChargedFrames CpuInfo DomainLook Fault FileWindows FramePool FrameQuarantine FreePages FutexKey
+  HeapWatch HostDescriptors HostUse KnownFrames Measured MemoryFrames PageCounts PatchCache
+  PatchedPage Quiescence Quota ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount
+  VictimSearch WaitingFrames Walk Window WriteRun
 `).trim().split(/\s+/);
 
 /**

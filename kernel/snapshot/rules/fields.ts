@@ -49,6 +49,7 @@ const GIVEN = rules("given", [
   ["Container.template", "made in the container's control groups of the host; null stays null"],
   ["Containment.sink", "the sandbox of the boot process, which writes reports"],
   ["FrameAllocator.arena", "the arena"],
+  ["FrameAllocator.pool", "that of the arena, which the kernels of a process share"],
   ["GoferFs.client", "the connection to the Gofer of the mount"],
   ["HostSocket.host", "NetNamespace.network of its namespace"],
   ["Job.listener", "the program of the session that is kept; a job of a closed one is killed"],
@@ -112,7 +113,7 @@ const NULL = rules("null", [
 ]);
 
 const MADE = rules("made", [
-  ["FrameAllocator.free", "the frames that no holder of numbers.ts has"],
+  ["FrameAllocator.references", "the sum of what the holders of numbers.ts hold"],
   [
     "MemoryManager.space",
     "a new space, of Container.template if there is one, from vmas and pages; not if destroyed",
@@ -126,7 +127,6 @@ const MADE = rules("made", [
 
 const WITHOUT = rules("without", [
   ["Fifo.items", "TurnAccount.traps: no contexts, as quiescence holds back their stops"],
-  ["FrameQuarantine.bySpace", "empty, and `pages` is 0: the frames have no other holder"],
   ["LeavingSpace.space", "none is left"],
   ["LeavingSpaces.leaving", "empty; each gives ADDRESS_SPACES back to its account"],
   ["TimerQueue.firing", "null: no timer fires between two turns"],
@@ -139,7 +139,6 @@ const WITHOUT = rules("without", [
   ["Waiter.prev", "the one before"],
   ["WaitQueue.head", "the first waiter that is no part of the boot process, which waits anew"],
   ["WaitQueue.tail", "the last one"],
-  ["WaitingFrames.space", "none is left"],
 ]);
 
 export const FIELD_RULES: readonly FieldRule[] = [...GIVEN, ...NEW, ...NULL, ...MADE, ...WITHOUT];

@@ -51,14 +51,8 @@ const FRAMES = rules("frame", [
   ["FilePages.first", "pages: a file's first 512; of tmpfs, memfd, secret memory"],
   ["FilePages.more", "pages: pieces of 512 by number"],
   ["FilePages.runFrame", "pages: result of the last `run`: -1"],
-  ["FrameAllocator.dirty", "pages: empty"],
-  ["FrameAllocator.dirtyPages", "0"],
-  ["FrameAllocator.recycled", "bits by page: set for frames that the decoder fills"],
-  ["FrameAllocator.refTables", "counts by page: the sum of what the holders here hold"],
   ["FrameAllocator.takenBytes", "a counter of the new one"],
-  ["FrameAllocator.toPunch", "pages: empty"],
   ["FrameAllocator.usedBytes", "all frames with a count"],
-  ["FrameGenerations.tables", "by page; inside the process: shared; in a file: none, current is 0"],
   ["FrameCharges.tables", "owner ids by page: an image has one id for each frame in use"],
   ["GoferFs.iovFrame", "1 page of scratch: a new one"],
   ["KernelPages.base", "`bytes` bytes; rings of aio, of packet sockets, of io_uring's buffers"],
@@ -75,7 +69,6 @@ const FRAMES = rules("frame", [
   ["SharedAnon.pieces", "`piecePages` pages a piece (the last one shorter); System V too"],
   ["UringMemory.rings", "ringPages pages"],
   ["UringMemory.sqes", "sqePages pages"],
-  ["WaitingFrames.page", "pages: none is left, as FrameQuarantine.bySpace is empty"],
 ]);
 
 const ADDRESSES = rules("address", [

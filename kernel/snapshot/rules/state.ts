@@ -27,7 +27,7 @@ export const STATE_CLASSES: readonly string[] = (`
   FdTable FdinfoDir FdinfoFile Fifo FifoOpen FifoOpener FileData FileHandles FileLock FileLocks
   FileMappings FileOfGroup FileOwner FilePages FileSystemEnd FileTable FilterTracer FixedBuffer
   FixedDir FixedFile FixedLink ForgetTree ForkCopies ForkWork FrameAllocator FrameCharges
-  FrameGenerations FrameQuarantine FreezeState FreezeWatch FsContext FsTypes FullFile FullOpener
+  FreezeState FreezeWatch FsContext FsTypes FullFile FullOpener
   FutexTable FutexWaiter
   GeneratedDirFile GenericFamilies GoferBacking GoferDirFile GoferDirectory GoferFile GoferFs
   GoferNode GoferRegular GoferSymlink GroupDevicePolicy GroupDir GroupFileInode GroupLists
@@ -82,6 +82,6 @@ export const STATE_CLASSES: readonly string[] = (`
   UnixSeqpacket UnixStream UnixTable UrgentMark UrgentSignals Uring UringMemory Usage UserCursor
   UserKeyrings UserNamespace Userfault UserfaultDevice UserfaultFile UserfaultOpener UtsNamespace
   Vfs View Vma VmaList
-  WaitQueue WaitSet WaitingFrames WaitingSemop WatchList WatchersEnd WatchesEnd Worker
+  WaitQueue WaitSet WaitingSemop WatchList WatchersEnd WatchesEnd Worker
   ZeroBacking ZeroFile ZeroOpener
 `).trim().split(/\s+/);
