@@ -441,7 +441,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     AnonInode,
     "AnonInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs protocolName",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs protocolName",
   ),
   stateRow(
     AreaTextFile,
@@ -462,12 +462,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     AttrDir,
     "AttrDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
   ),
   stateRow(
     AttrFile,
     "AttrFile",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
   ),
   stateRow(AwaitedFault, "AwaitedFault", "handler page address flags"),
   stateRow(Backlog, "Backlog", "max sockets taken"),
@@ -580,7 +580,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     CpuText,
     "CpuText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source cpu file",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source cpu file",
   ),
   stateRow(CpusetState, "CpusetState", "cpus mems"),
   stateRow(
@@ -595,13 +595,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Dentry,
     "Dentry",
-    "name parent inode fs children isHashed isUnlinked mountCount pins holdsInode lruPrev lruNext wasUsed",
+    "name parent inode fs children isHashed isUnlinked mountCount pins holdsInode isLeftOut lruPrev lruNext wasUsed",
   ),
   stateRow(DentryCache, "DentryCache", "deferred maxUnused count newest oldest"),
   stateRow(
     DeviceDir,
     "DeviceDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
   ),
   stateRow(DeviceGroupTable, "DeviceGroupTable", "net"),
   stateRow(DeviceIo, "DeviceIo", "dev reads writes"),
@@ -610,12 +610,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DeviceText,
     "DeviceText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source device file",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source device file",
   ),
   stateRow(
     DevicesDir,
     "DevicesDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source parent areLinks known",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source parent areLinks known",
   ),
   stateRow(
     DevptsDirFile,
@@ -630,7 +630,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DevptsRoot,
     "DevptsRoot",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs",
   ),
   stateRow(DevptsType, "DevptsType", "isNoDev isForUsers shows name vfs hooks"),
   stateRow(
@@ -691,12 +691,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FdDir,
     "FdDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent area entryType",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent area entryType",
   ),
   stateRow(
     FdLink,
     "FdLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref fd",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref fd",
   ),
   stateRow(FdSets, "FdSets", "input output"),
   stateRow(
@@ -707,12 +707,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FdinfoDir,
     "FdinfoDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent area entryType",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent area entryType",
   ),
   stateRow(
     FdinfoFile,
     "FdinfoFile",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref fd",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref fd",
   ),
   stateRow(Fifo, "Fifo", "items head"),
   stateRow(FifoOpen, "FifoOpen", "file waitsForWriter opens"),
@@ -732,13 +732,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FixedDir,
     "FixedDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
   ),
   stateRow(FixedFile, "FixedFile", "users isGone tag file"),
   stateRow(
     FixedLink,
     "FixedLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated target",
   ),
   stateRow(ForgetTree, "ForgetTree", "cache root isWhole levels"),
   stateRow(ForkCopies, "ForkCopies", "pages frames counts total"),
@@ -792,7 +792,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferDirectory,
     "GoferDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing hasLostEntry",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing hasLostEntry",
   ),
   stateRow(
     GoferFile,
@@ -802,33 +802,33 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferFs,
     "GoferFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root client attachName ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors donated listings changes walked trees opens iovFrame rootFid inodes unheld",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root vfs client attachName ctx isExclusive leaseNs epoch epochNs copiesUp fetchedNames fids idle descriptors donated listings changes walked trees opens iovFrame rootFid inodes unheld",
   ),
   stateRow(
     GoferNode,
     "GoferNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs listener",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs listener",
   ),
   stateRow(
     GoferRegular,
     "GoferRegular",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs reader writer writableMappings isUnnamed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs reader writer writableMappings isUnnamed unnamedBytes",
   ),
   stateRow(
     GoferSymlink,
     "GoferSymlink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs target",
   ),
   stateRow(GroupDevicePolicy, "GroupDevicePolicy", ""),
   stateRow(
     GroupDir,
     "GroupDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated node cgroups attributes files makerUid makerGid",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated node cgroups attributes files makerUid makerGid",
   ),
   stateRow(
     GroupFileInode,
     "GroupFileInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated file node attributes",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated file node attributes",
   ),
   stateRow(GroupLists, "GroupLists", "byHash charges"),
   stateRow(GroupMarks, "GroupMarks", "account group marks"),
@@ -856,7 +856,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostFdInode,
     "HostFdInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs fd kind queue users watch armed isWatched",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue users watch armed isWatched",
   ),
   stateRow(HostFdOpener, "HostFdOpener", ""),
   stateRow(HostFifoOpener, "HostFifoOpener", "others fs timers retry"),
@@ -888,7 +888,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     IdMapText,
     "IdMapText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(Inet6Addresses, "Inet6Addresses", "net"),
   stateRow(InetDump, "InetDump", "request walk shown family protocol states filter"),
@@ -961,7 +961,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     KmsgInode,
     "KmsgInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated",
   ),
   stateRow(KmsgOpener, "KmsgOpener", "sink"),
   stateRow(LayerListing, "LayerListing", "file"),
@@ -989,13 +989,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LinkDir,
     "LinkDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated parent where",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated parent where",
   ),
   stateRow(LinkGroups, "LinkGroups", "link members"),
   stateRow(
     LinkInode,
     "LinkInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet family where name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet family where name",
   ),
   stateRow(LinkSettings, "LinkSettings", "family values followed"),
   stateRow(
@@ -1006,7 +1006,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LinksDir,
     "LinksDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source family parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source family parent",
   ),
   stateRow(LinksDump, "LinksDump", "request table families index pass link item"),
   stateRow(ListReader, "ListReader", "pieces at left"),
@@ -1018,7 +1018,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LiveInode,
     "LiveInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet path",
   ),
   stateRow(LoadAverage, "LoadAverage", "lastNs lastCpuNs loads"),
   stateRow(LoadedProgram, "LoadedProgram", "account id type code all refs"),
@@ -1060,12 +1060,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MapFileLink,
     "MapFileLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref start",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref start",
   ),
   stateRow(
     MapFilesDir,
     "MapFilesDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
   ),
   stateRow(
     MappedMemory,
@@ -1086,7 +1086,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MemInode,
     "MemInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
   ),
   stateRow(MemPolicy, "MemPolicy", "mode flags nodes"),
   stateRow(Membership, "Membership", "group link index address isInclude sources"),
@@ -1113,7 +1113,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MemoryText,
     "MemoryText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(
     MemoryTextFile,
@@ -1126,7 +1126,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MessageQueue,
     "MessageQueue",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted sizes waitQueue receivers notifier bytes owner charge creator messages",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted sizes waitQueue receivers notifier bytes owner charge creator messages",
   ),
   stateRow(MonitorEvent, "MonitorEvent", "handler kind words child queue isRead"),
   stateRow(
@@ -1148,7 +1148,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MountPlace,
     "MountPlace",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
   ),
   stateRow(MountSteps, "MountSteps", "text name namespace places mounts at"),
   stateRow(
@@ -1159,13 +1159,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MountsInode,
     "MountsInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(MoveEnd, "MoveEnd", "reason isCutShort isTargetBlocked"),
   stateRow(
     MqueueDirectory,
     "MqueueDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted entries parent owner",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted entries parent owner",
   ),
   stateRow(
     MqueueFile,
@@ -1184,7 +1184,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetDir,
     "NetDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
   ),
   stateRow(
     NetNamespace,
@@ -1194,7 +1194,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetSettingsDir,
     "NetSettingsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
   ),
   stateRow(NetSettingsView, "NetSettingsView", "net"),
   stateRow(
@@ -1206,7 +1206,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetText,
     "NetText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated tables name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated tables name",
   ),
   stateRow(
     NetTextFile,
@@ -1228,7 +1228,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NsDir,
     "NsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
   ),
   stateRow(
     NsFile,
@@ -1243,12 +1243,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NsInode,
     "NsInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated namespace files",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated namespace files",
   ),
   stateRow(
     NsLink,
     "NsLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(
     NullFile,
@@ -1290,7 +1290,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OverlayDirectory,
     "OverlayDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes isOpaque emptying",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes isOpaque emptying",
   ),
   stateRow(
     OverlayFile,
@@ -1305,7 +1305,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OverlayNode,
     "OverlayNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld",
   ),
   stateRow(OverlayType, "OverlayType", "isNoDev isForUsers shows name kernel"),
   stateRow(OwnMemory, "OwnMemory", "addr"),
@@ -1336,7 +1336,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PagemapInode,
     "PagemapInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
   ),
   stateRow(PassWaiter, "PassWaiter", "queue prev next mask exclusive declined task passes"),
   stateRow(PatchedSites, "PatchedSites", "pages owner account thunks siteCount tableCount refs"),
@@ -1389,7 +1389,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PlaceLink,
     "PlaceLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(
     PolledRandomFile,
@@ -1420,7 +1420,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     ProcRootDir,
     "ProcRootDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated proc source fixed self threadSelf",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated proc source fixed self threadSelf",
   ),
   stateRow(ProcessGroup, "ProcessGroup", "id session members lastPlace"),
   stateRow(ProcessTimers, "ProcessTimers", "real virtual prof cpuLimit posix nextId"),
@@ -1439,7 +1439,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PtmxInode,
     "PtmxInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs",
   ),
   stateRow(PtmxNodeOpener, "PtmxNodeOpener", ""),
   stateRow(PtmxOpener, "PtmxOpener", ""),
@@ -1524,14 +1524,14 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SecretInode,
     "SecretInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
   ),
   stateRow(SecretStore, "SecretStore", "fs mount"),
   stateRow(Segment, "Segment", "length byte credentials rights"),
   stateRow(
     SelfLink,
     "SelfLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isThread",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isThread",
   ),
   stateRow(
     SemOperations,
@@ -1603,7 +1603,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SlaveInode,
     "SlaveInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs terminal",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs terminal",
   ),
   stateRow(SlaveOpener, "SlaveOpener", "host"),
   stateRow(SocketCounts, "SocketCounts", "net kinds family"),
@@ -1630,7 +1630,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     StoredInode,
     "StoredInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet setting",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet setting",
   ),
   stateRow(StreamQueue, "StreamQueue", "account ring owner segments passed urgent urgentBytes"),
   stateRow(StringList, "StringList", "pieces count bytes longest"),
@@ -1646,7 +1646,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SysSourceText,
     "SysSourceText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source path",
   ),
   stateRow(SyscallArgs, "SyscallArgs", "words"),
   stateRow(
@@ -1658,7 +1658,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SystemText,
     "SystemText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source path",
   ),
   stateRow(Taps, "Taps", "shared sockets fanouts"),
   stateRow(
@@ -1670,7 +1670,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TaskDir,
     "TaskDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent proc area",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent proc area",
   ),
   stateRow(TaskIpcUser, "TaskIpcUser", "kernel"),
   stateRow(TaskKeyrings, "TaskKeyrings", "store thread process session authority requestDefault"),
@@ -1687,7 +1687,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TaskText,
     "TaskText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
   ),
   stateRow(
     TaskTextFile,
@@ -1733,7 +1733,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     ThreadsDir,
     "ThreadsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent proc",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent proc",
   ),
   stateRow(
     TimeNamespace,
@@ -1759,7 +1759,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsDirectory,
     "TmpfsDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted entries parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted entries parent",
   ),
   stateRow(
     TmpfsFile,
@@ -1774,17 +1774,17 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsNode,
     "TmpfsNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted",
   ),
   stateRow(
     TmpfsRegular,
     "TmpfsRegular",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
   ),
   stateRow(
     TmpfsSymlink,
     "TmpfsSymlink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted target",
   ),
   stateRow(TmpfsType, "TmpfsType", "isNoDev isForUsers shows name kernel"),
   stateRow(
@@ -1895,7 +1895,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Vfs,
     "Vfs",
-    "host charger deferred dentries devices special handles lockWaits lockedFiles leasedFiles lockAges devicePolicy hostSockets protectedHardlinks protectedSymlinks protectedRegular protectedFifos leaseBreakSec askingGroups walk1 walk2 namespaces lastNamespaceId lastMountId lastPeerGroup lastCookie",
+    "host charger deferred dentries devices special handles lockWaits lockedFiles leasedFiles lockAges devicePolicy served hostSockets protectedHardlinks protectedSymlinks protectedRegular protectedFifos leaseBreakSec askingGroups walk1 walk2 namespaces lastNamespaceId lastMountId lastPeerGroup lastCookie",
   ),
   stateRow(View, "View", "cred task ns peak usedBytes count"),
   stateRow(Vma, "Vma", "start end prot maxProt flags backing offset label name userfault policy"),

@@ -11,6 +11,7 @@ import { SandboxKernel } from "../kernel.ts";
 import type { VdsoPages } from "../mm/memory_context.ts";
 import type { Surroundings } from "./anchors/surroundings.ts";
 import { readStoppedClocks, resumeClocks, type StoppedClocks } from "./clocks.ts";
+import { FileCaches, settleFiles } from "./file_caches.ts";
 import { ImageError } from "./graph/byte_reader.ts";
 import type { ClassTable } from "./graph/class_table.ts";
 import { type CopiedFrames, decodeGraph } from "./graph/decoder.ts";
@@ -40,17 +41,30 @@ interface WorldFacts {
 /**
  * @throws GraphError if the kernel holds what the table does not know
  * @throws RefusedError if it holds what cannot be taken along
+ * @throws Error if a file server does not answer
  */
 export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptions): WorldImage {
   const { host, memory } = root.kernel, { vdso } = memory;
   const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
-  const { bytes, kept, frames } = encodeGraph(root, table, how);
+  const { bytes, kept, frames } = encodeAtRest(root, table, how);
   return {
     bytes,
     kept,
     frames: vdso === null ? frames : rangesWithout(frames, pagesOf(vdso)),
     facts: { clocks, vdso, hidesProcessors },
   };
+}
+
+/** Files are brought up to date for another process, and names that nothing uses are left out. */
+function encodeAtRest(root: WorldRoot, table: ClassTable, how: EncodeOptions): EncodedGraph {
+  const { kernel: { vfs } } = root;
+  if (how.isInProcess !== true) settleFiles(vfs);
+  const caches = new FileCaches(vfs);
+  try {
+    return encodeGraph(root, table, how);
+  } finally {
+    caches.unmark();
+  }
 }
 
 /**

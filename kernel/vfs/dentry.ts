@@ -37,7 +37,10 @@ export class Dentry {
   mountCount: number = 0;
   /** Users that outlive a call. */
   pins: number = 0;
-  private holdsInode: boolean = false;
+  /** It is one of the users of its inode. */
+  holdsInode: boolean = false;
+  /** The snapshot that is being taken does without it (snapshot/file_caches.ts). */
+  isLeftOut: boolean = false;
 
   /** The cache's list of unused dentries (dentry_cache.ts). */
   lruPrev: Dentry | null = null;

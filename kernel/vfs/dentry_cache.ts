@@ -59,6 +59,12 @@ function hasChildren({ children }: Dentry): boolean {
   return children !== null && children.size > 0;
 }
 
+/** Whether a dentry has to stay in the tree, whatever is below it. */
+function isBusy({ pins, mountCount, inode }: Dentry): boolean {
+  return pins > 0 || mountCount > 0 ||
+    (inode !== null && (inode.watches !== null || inode.ruleCount > 0));
+}
+
 /** A directory that a work item is inside of; its children from `next` on are not visited yet. */
 interface Level {
   readonly dentry: Dentry;
@@ -316,10 +322,7 @@ export class DentryCache {
     for (let i = 0; i < PRUNE_STEP && this.count > this.maxUnused; i++) {
       const d = this.oldest;
       if (d === null) return;
-      const isBusy = d.pins > 0 || d.mountCount > 0 ||
-        (d.children !== null && d.children.size > 0) ||
-        (d.inode !== null && (d.inode.watches !== null || d.inode.ruleCount > 0));
-      if (isBusy || d.wasUsed) {
+      if (isBusy(d) || hasChildren(d) || d.wasUsed) {
         d.wasUsed = false;
         this.unlinkLru(d);
         this.pushNewest(d);
@@ -327,6 +330,17 @@ export class DentryCache {
         this.remove(d);
       }
     }
+  }
+
+  /** The dentries that nothing needs, nor one below them, at the start of an operation. */
+  unused(): Dentry[] {
+    const needed = new Set<Dentry>(), found: Dentry[] = [];
+    for (let d = this.newest; d !== null; d = d.lruNext) {
+      if (!isBusy(d)) continue;
+      for (let at = d; !at.isRoot && !needed.has(at); at = at.parent) needed.add(at);
+    }
+    for (let d = this.newest; d !== null; d = d.lruNext) if (!needed.has(d)) found.push(d);
+    return found;
   }
 
   private pushNewest(d: Dentry): void {

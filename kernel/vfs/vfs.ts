@@ -10,6 +10,7 @@ import { DeviceNumbers } from "./device_numbers.ts";
 import type { DevicePolicy } from "./device_policy.ts";
 import { type FileLocks, LockAges } from "./file_locks.ts";
 import { FileHandles } from "./file_handles.ts";
+import type { FileSystem } from "./inode.ts";
 import type { Leases } from "./leases.ts";
 import { LockWaits } from "./lock_waits.ts";
 import type { MountNamespace } from "./mounts.ts";
@@ -45,6 +46,8 @@ export class Vfs {
   readonly lockAges: LockAges = new LockAges();
   /** The rules of device control groups; null: only the mode of a device's file decides. */
   devicePolicy: DevicePolicy | null = null;
+  /** The file systems of Gofers. */
+  readonly served: Set<FileSystem> = new Set();
   /**
    * UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: several mounts may
    * show the file.

@@ -40,7 +40,7 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
   const surroundings: Surroundings = {
     ...{ host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
-    ...{ goferClient: () => null, reconnect: { isCopy: false, deleted: null }, changes: [] },
+    ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [] },
     ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
   };
   const { kernel } = decodeWorld(image, TABLE, surroundings, {

@@ -228,8 +228,8 @@ export class Simulation {
     }
     if (this.#gofer !== null) {
       const options = { isExclusive: true, maxIdleFiles: 8, leaseNs: 0 };
-      const { vfs: { devices }, memory } = this.kernel;
-      const fs = GoferFs.attach(this.#gofer, "0", devices, memory, options);
+      const { vfs, memory } = this.kernel;
+      const fs = GoferFs.attach(this.#gofer, "0", vfs, memory, options);
       this.#mount(caller, "/host", "gofer", fs);
     }
     for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o755);

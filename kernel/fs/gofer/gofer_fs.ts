@@ -21,8 +21,8 @@ import { descriptorShare, HostDescriptors } from "../../core/host_descriptors.ts
 import { HOST_FILES } from "../../core/quota.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
-import type { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import type { WalkedList } from "../../../gofer/client/listing.ts";
 import { FetchedNames } from "./fetched_names.ts";
 import { GoferDirectory } from "./directory.ts";
@@ -56,6 +56,7 @@ export interface GoferOptions {
 export class GoferFs extends FileSystem {
   override readonly type = "9p";
   override readonly root: GoferInode;
+  private readonly vfs: Vfs;
   /** The connection; another one after a restore (`startOver`). */
   client: GoferClient;
   /** The name of the root that it attached to. */
@@ -94,13 +95,14 @@ export class GoferFs extends FileSystem {
   private constructor(
     client: GoferClient,
     name: string,
-    devices: DeviceNumbers,
+    vfs: Vfs,
     ctx: MemoryContext,
     rootFid: number,
     copiesUp: boolean,
     options: GoferOptions,
   ) {
-    super(devices);
+    super(vfs.devices);
+    this.vfs = vfs;
     this.isStored = true;
     this.copiesUp = copiesUp;
     this.client = client;
@@ -116,6 +118,7 @@ export class GoferFs extends FileSystem {
     this.root = this.intern(client.walk.at(0), null, "");
     this.root.adoptFid(rootFid);
     this.root.hold();
+    vfs.served.add(this);
   }
 
   /** The host address of the page. HOT */
@@ -141,13 +144,13 @@ export class GoferFs extends FileSystem {
   static attach(
     client: GoferClient,
     name: string,
-    devices: DeviceNumbers,
+    vfs: Vfs,
     ctx: MemoryContext,
     options: GoferOptions,
   ): GoferFs | number {
     const fid = attachRoot(client, name);
     const copiesUp = isOverlay(client);
-    return fid < 0 ? fid : new GoferFs(client, name, devices, ctx, fid, copiesUp, options);
+    return fid < 0 ? fid : new GoferFs(client, name, vfs, ctx, fid, copiesUp, options);
   }
 
   /**
@@ -369,6 +372,7 @@ export class GoferFs extends FileSystem {
   }
 
   override destroy(): void {
+    this.vfs.served.delete(this);
     for (const inode of [...this.inodes.values()]) {
       if (inode !== this.root) this.forget(inode);
     }

@@ -62,6 +62,9 @@ export abstract class GoferInode extends PlainInode {
   get isInUse(): boolean {
     return false;
   }
+  override get isUnused(): boolean {
+    return this.refs <= this.unusedRefs && !this.isInUse;
+  }
   /** Whether it can be found by name. */
   get hasPlace(): boolean {
     return this.parent !== null;
@@ -92,9 +95,14 @@ export abstract class GoferInode extends PlainInode {
   forgetFetched(): void {
     this.fid = -1;
     this.wasFidUsed = false;
-    this.fetchedNs = -Infinity;
+    this.expire();
     this.xattrs = null;
     this.isBare = false;
+  }
+
+  /** Its attributes are fetched before they are shown. */
+  expire(): void {
+    this.fetchedNs = -Infinity;
   }
 
   /** Stands for another file from now on, which a restore found in its place. */

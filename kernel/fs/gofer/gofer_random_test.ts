@@ -109,7 +109,7 @@ class ReconnectingDriver extends GoferDriver {
     const { fs, host } = this.own;
     assertEquals(settleAttributes(fs), 0);
     const old = [...fs.donated].map((file) => file.fd);
-    const found = reconnect(fs, client, "0", { isCopy: false, deleted: null });
+    const found = reconnect(fs, client, "0", { isCopy: false });
     assertEquals(typeof found === "number" ? found : found.map((f) => [f.path, f.change]), []);
     for (const fd of old) host.close(fd);
   }

@@ -45,7 +45,7 @@ export class GoferLab {
     this.ctx = new MemoryContext(arena, new FakePlatform(arena), this.host);
     this.vfs = new Vfs(this.host);
     const goferOptions = { isExclusive, maxIdleFiles, leaseNs };
-    const fs = GoferFs.attach(client, "0", this.vfs.devices, this.ctx, goferOptions);
+    const fs = GoferFs.attach(client, "0", this.vfs, this.ctx, goferOptions);
     if (typeof fs === "number") throw new Error(`attach: ${fs}`);
     this.fs = fs;
     const top = options.cover?.(fs, this) ?? fs;

@@ -25,6 +25,7 @@ import { attachRoot, type GoferFs } from "./gofer_fs.ts";
 import { GoferInode } from "./gofer_inode.ts";
 import { GoferNode, HOST_INO } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
+import { writeUnnamed } from "./unnamed_bytes.ts";
 
 /** The most names of one walk. */
 const MAX_NAMES = 48;
@@ -58,19 +59,12 @@ export interface ChangedFile {
   readonly errno: number;
 }
 
-/** The bytes of files that were open and had no name, which the snapshot saved. */
-interface DeletedFiles {
-  /** Writes the bytes of `inode` to the empty file `fd`: 0, or -errno (-ENODATA: it has none). */
-  fill(inode: GoferRegular, fd: number): number;
-}
-
 export interface ReconnectOptions {
   /**
    * A file is the same if it has the same path and type, as in a copy of the tree. Else its inode
    * number and its time of birth count too.
    */
   readonly isCopy: boolean;
-  readonly deleted: DeletedFiles | null;
 }
 
 /**
@@ -151,6 +145,8 @@ class Reconnection {
     }
     for (const inode of this.lost) inode.lose();
     fs.forgetOthers(this.compared);
+    // The kernel's clock may be set back yet.
+    if (!fs.isExclusive) { for (const inode of this.compared) inode.expire(); }
     return client.dead ? -EIO : this.changes;
   }
 
@@ -205,10 +201,10 @@ class Reconnection {
 
   /** Makes a file without a name that has the saved bytes of one. */
   private makeUnnamed(inode: GoferRegular): void {
-    const { client, fs, options } = this, fid = client.fids.take();
+    const { client, fs } = this, fid = client.fids.take();
     const flags = O_RDWR | O_TMPFILE | O_DIRECTORY | (inode.isLinkable ? 0 : O_EXCL);
     const { mode, uid, gid } = inode;
-    const fd = options.deleted === null
+    const fd = inode.unnamedBytes === null
       ? -ENODATA
       : client.createFd(fs.rootFid, fid, "", flags, mode & 0o7777, uid, gid);
     if (fd < 0) {
@@ -216,7 +212,8 @@ class Reconnection {
       this.lose(inode, "deleted", -fd);
       return;
     }
-    let r = options.deleted!.fill(inode, fd);
+    let r = writeUnnamed(inode, fd);
+    inode.unnamedBytes = null;
     fs.ctx.host.close(fd);
     if (r >= 0) r = client.getattr(fid);
     if (r < 0) {

@@ -16,6 +16,7 @@ import { HOST_FILES } from "../../core/quota.ts";
 import { OverlayFs } from "../overlay/overlay_fs.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import type { GoferFs } from "./gofer_fs.ts";
+import { GoferRegular } from "./regular.ts";
 import { mapAll } from "../../mm/host_mappings.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
 import { FakeSpace, GuestSimulator } from "../../testing/fake_platform.ts";
@@ -35,7 +36,7 @@ const text = (bytes: Uint8Array | number): string =>
   typeof bytes === "number" ? `${errno(bytes)}` : new TextDecoder().decode(bytes);
 const bytes = (s: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(s);
 
-const SAME: ReconnectOptions = { isCopy: false, deleted: null };
+const SAME: ReconnectOptions = { isCopy: false };
 
 function changesOf(found: ChangedFile[] | number): string[] {
   if (typeof found === "number") throw new Error(`reconnect: ${found}`);
@@ -144,7 +145,7 @@ Deno.test("in a copy of the tree files are found by their paths", async () => {
     Deno.writeTextFileSync(`${dir}/a/other`, "another");
     return file;
   }, (lab, client, dir, file) => {
-    const found = changesOf(reconnect(lab.fs, client, "0", { isCopy: true, deleted: null }));
+    const found = changesOf(reconnect(lab.fs, client, "0", { isCopy: true }));
     // utimensat(2) here has a resolution of 1 ms, so the time may differ.
     assertEquals(found.filter((text) => text !== "/a/b/c/file time"), []);
     assertEquals(text(lab.read(file, 0, 9)), "HELLO");
@@ -164,14 +165,9 @@ Deno.test("files without a name get the bytes that the snapshot saved", async ()
     return files;
   }, (lab, client, dir, files) => {
     const [saved, unsaved] = files;
-    const deleted = {
-      fill(inode: unknown, fd: number): number {
-        if (inode !== saved!.inode) return -61;
-        Deno.writeTextFileSync(`/proc/self/fd/${fd}`, "saved");
-        return 0;
-      },
-    };
-    const found = reconnect(lab.fs, client, "0", { isCopy: false, deleted });
+    assert(saved!.inode instanceof GoferRegular);
+    saved!.inode.unnamedBytes = bytes("saved");
+    const found = reconnect(lab.fs, client, "0", SAME);
     assertEquals(changesOf(found).length, 1);
     assert(typeof found !== "number");
     assertEquals([found[0]!.inode, found[0]!.change, found[0]!.errno], [

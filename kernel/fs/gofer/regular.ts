@@ -29,6 +29,8 @@ export class GoferRegular extends GoferInode {
   writableMappings: number = 0;
   /** It was made by O_TMPFILE, and linkat(2) may name it. */
   isUnnamed: boolean = false;
+  /** In a copy until it is connected: the bytes of a file that was open and had no name. */
+  unnamedBytes: Uint8Array<ArrayBuffer> | null = null;
 
   override get isInUse(): boolean {
     return (this.reader !== null && this.reader.users > 0) ||

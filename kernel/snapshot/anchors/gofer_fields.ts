@@ -22,7 +22,9 @@ import { OpenAhead } from "../../fs/gofer/open_ahead.ts";
 import { disconnect, reconnect } from "../../fs/gofer/reconnect.ts";
 import { GoferRegular } from "../../fs/gofer/regular.ts";
 import { TreeScan } from "../../fs/gofer/tree_scan.ts";
+import { readUnnamed } from "../../fs/gofer/unnamed_bytes.ts";
 import type { AnchorRule, ConvertedField, FieldRule } from "../graph/class_row.ts";
+import { usedInodes } from "./cache_fields.ts";
 import { fresh, made, type MadeFields, NONE, ZERO } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -89,6 +91,10 @@ function isIdle({ users }: DonatedFile): boolean {
   return users === 0;
 }
 
+function isUnnamed({ isInUse, hasPlace }: GoferRegular): boolean {
+  return isInUse && !hasPlace;
+}
+
 function inUse(field: "reader" | "writer"): FieldRule {
   return {
     save(object) {
@@ -107,6 +113,7 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
       fetchedNames: fresh(() => new FetchedNames()),
       fids: made(({ client }: GoferFs) => new FidCache(client)),
       idle: IDLE,
+      inodes: usedInodes("inodes"),
       iovFrame: made(({ ctx: { frames } }: GoferFs) => frames.alloc(1)),
       listings: fresh(() => new ListingCache()),
       opens: made((fs: GoferFs) => new OpenAhead(fs)),
@@ -135,6 +142,10 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
     made: GoferRegular,
     fields: {
       reader: inUse("reader"),
+      unnamedBytes: {
+        save: (inode) =>
+          isUnnamed(inode as GoferRegular) ? readUnnamed(inode as GoferRegular) : null,
+      },
       writer: inUse("writer"),
     },
   },

@@ -10,6 +10,7 @@ import { Worker } from "../../uring/worker.ts";
 import type { ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
 import { ClassTable } from "../graph/class_table.ts";
 import { BOOT_FIELDS } from "./boot_objects.ts";
+import { CACHE_FIELDS } from "./cache_fields.ts";
 import type { MadeFields } from "./field_rules.ts";
 import { GOFER, GOFER_FIELDS } from "./gofer_fields.ts";
 import { HOST_FD_FIELDS } from "./host_fd_fields.ts";
@@ -78,6 +79,7 @@ function frameRule(name: string): FrameRule {
 const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = fieldsByClass([
   ...MADE_FIELDS,
   ...BOOT_FIELDS,
+  ...CACHE_FIELDS,
   ...GOFER_FIELDS,
   ...HOST_FD_FIELDS,
 ]);

@@ -76,7 +76,7 @@ export class FileSystems {
 
   #attach(name: string, options: GoferOptions): GoferFs | number {
     const { vfs, memory } = this.#kernel;
-    return GoferFs.attach(this.#gofer, name, vfs.devices, memory, options);
+    return GoferFs.attach(this.#gofer, name, vfs, memory, options);
   }
 
   /**

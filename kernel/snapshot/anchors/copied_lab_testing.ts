@@ -1,0 +1,157 @@
+/**
+ * Copies what a GoferLab has by a snapshot: another kernel of files, with an arena, a host and a
+ * platform of its own, and another connection to the tree.
+ */
+
+import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { Arena } from "../../../ffi/mem/arena.ts";
+import { copy, copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { Account } from "../../core/account.ts";
+import { TEST_ACCOUNT } from "../../core/account_testing.ts";
+import { rootCredentials } from "../../cred/credentials.ts";
+import { GoferFs } from "../../fs/gofer/gofer_fs.ts";
+import type { GoferLab } from "../../fs/gofer/gofer_testing.ts";
+import type { ChangedFile } from "../../fs/gofer/reconnect.ts";
+import { KernelCursor } from "../../mm/cursor.ts";
+import { FrameAllocator } from "../../mm/frames.ts";
+import { MemoryContext } from "../../mm/memory_context.ts";
+import { MemoryManager } from "../../mm/memory_manager.ts";
+import { CpuInfo } from "../../proc/fs/cpu_info.ts";
+import { FakePlatform, FakeSpace } from "../../testing/fake_platform.ts";
+import { IoHost } from "../../testing/io_host.ts";
+import { FdTable } from "../../vfs/fd_table.ts";
+import { FsContext } from "../../vfs/fs_context.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import { Vfs } from "../../vfs/vfs.ts";
+import { TestCaller } from "../../vfs/vfs_testing.ts";
+import { FileCaches, settleFiles } from "../file_caches.ts";
+import { decodeGraph } from "../graph/decoder.ts";
+import { type EncodedGraph, encodeGraph } from "../graph/encoder.ts";
+import { kernelTable } from "./kernel_table.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+const TABLE = kernelTable({
+  host: IoHost,
+  platforms: [FakePlatform],
+  arena: Arena,
+  spaces: [FakeSpace],
+  contexts: [],
+});
+
+const BUFFER_PAGES = 16;
+
+/** What is copied of a lab. */
+interface Kept {
+  readonly files: readonly OpenFile[];
+  readonly mm: MemoryManager | null;
+}
+
+export function encodeLab(lab: GoferLab, { files, mm }: Kept): EncodedGraph {
+  settleFiles(lab.vfs);
+  const caches = new FileCaches(lab.vfs);
+  try {
+    const { ctx, fs, vfs, root: { fs: context } } = lab;
+    return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], TABLE, {
+      isThorough: true,
+    });
+  } finally {
+    caches.unmark();
+  }
+}
+
+/** No loop runs on it. */
+class CopyHost extends IoHost {
+  poll(): void {}
+  awaitDoorbell(): void {}
+}
+
+export class CopiedLab {
+  readonly host: CopyHost = new CopyHost();
+  readonly account: Account;
+  readonly fs: GoferFs;
+  readonly vfs: Vfs;
+  readonly root: TestCaller;
+  readonly mm: MemoryManager | null;
+  readonly files: readonly OpenFile[];
+  readonly changes: ChangedFile[] = [];
+  private readonly arena: Arena = Arena.create(64 << 20, 8 << 21);
+  private readonly buffer: number;
+  private readonly cursor: KernelCursor = new KernelCursor();
+
+  constructor(lab: GoferLab, image: EncodedGraph, client: GoferClient, isCopy: boolean) {
+    const frames = new FrameAllocator(this.arena), numbers = new Map<number, number>();
+    for (const { first, count } of image.frames) {
+      for (let i = 0; i < count; i++) {
+        const off = frames.alloc(1);
+        copy(this.arena.base + off, lab.ctx.arena.base + (first + i) * PAGE_SIZE, PAGE_SIZE);
+        numbers.set(first + i, off / PAGE_SIZE);
+      }
+    }
+    const root = decodeGraph(image.bytes, TABLE, {
+      host: this.surroundings(frames, client, isCopy),
+      frames: {
+        numberOf: (frame) => numbers.get(frame) ?? -1,
+        hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
+      },
+    });
+    const [account, ctx, fs, vfs, context, mm, ...files] = root as unknown[];
+    if (!(account instanceof Account)) throw new Error("no account");
+    if (!(fs instanceof GoferFs) || !(vfs instanceof Vfs) || !(context instanceof FsContext)) {
+      throw new Error("not the copy of a lab");
+    }
+    if (!(ctx instanceof MemoryContext)) throw new Error("no memory");
+    this.account = account;
+    this.fs = fs;
+    this.vfs = vfs;
+    this.mm = mm instanceof MemoryManager ? mm : null;
+    this.files = files.filter((file) => file instanceof OpenFile);
+    this.root = new TestCaller(new FdTable(account), context, rootCredentials(), account);
+    this.buffer = this.arena.base + frames.alloc(BUFFER_PAGES);
+  }
+
+  private surroundings(
+    frames: FrameAllocator,
+    client: GoferClient,
+    isCopy: boolean,
+  ): Surroundings {
+    const { host, arena, changes } = this;
+    return {
+      host,
+      platform: new FakePlatform(arena),
+      arena,
+      frames,
+      cpuInfo: CpuInfo.fromHost(""),
+      ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
+      goferClient: (name) => name === "" ? client : null,
+      reconnect: { isCopy },
+      changes,
+    };
+  }
+
+  get changed(): string[] {
+    return this.changes.map(({ path, change }) => `${path} ${change}`).sort();
+  }
+
+  /** Reads at the file's own position, if no offset is given. */
+  read(file: OpenFile, len: number, offset: number = file.pos): string | number {
+    const n = file.read(this.cursor.set(this.buffer, len), offset);
+    if (n < 0) return n;
+    const bytes = new Uint8Array(n);
+    copyToBuffer(bytes, 0, this.buffer, n);
+    return new TextDecoder().decode(bytes);
+  }
+
+  write(file: OpenFile, text: string, offset: number = file.pos): number {
+    const bytes = new TextEncoder().encode(text);
+    copyFromBuffer(this.buffer, bytes, 0, bytes.length);
+    return file.write(this.cursor.set(this.buffer, bytes.length), offset);
+  }
+
+  close(): void {
+    for (const file of this.files) file.drop();
+    this.mm?.destroy();
+    this.fs.idle.closeOldest(Infinity);
+    this.arena.close();
+  }
+}
