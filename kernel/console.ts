@@ -51,6 +51,11 @@ export class Console {
     return { console: new Console(terminals, master), files: [slave, slave.hold(), slave.hold()] };
   }
 
+  /** The console of a restored kernel, with the master of before. */
+  static over(terminals: Terminals, master: MasterFile): Console {
+    return new Console(terminals, master);
+  }
+
   /** Makes the terminal the controlling terminal of the first process's session. */
   control(init: Task): void {
     const { terminal } = this.master, { pgrp } = init.group;

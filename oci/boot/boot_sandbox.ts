@@ -7,6 +7,7 @@
  * boot/control/control_server.ts.
  */
 
+import { SIGKILL } from "../../ffi/abi/signal.ts";
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import type { ReportSink } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
@@ -17,17 +18,22 @@ import type { MemoryDomain, OomListener } from "../../kernel/oom/oom_killer.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { rehearsedCode } from "../compiled_part.ts";
-import { EXIT_FAILURE } from "../user_error.ts";
-import type { BootSpec } from "../protocol/boot_spec.ts";
+import { EXIT_FAILURE, UserError } from "../user_error.ts";
+import type { BootSpec, RestoreSpec } from "../protocol/boot_spec.ts";
 import { type BootSocket, exitCodeOf, PACKET_EXIT } from "../protocol/launcher_channel.ts";
-import { ControlServer } from "./control/control_server.ts";
-import type { LimitsChange } from "../protocol/control_protocol.ts";
+import { ControlServer, Later } from "./control/control_server.ts";
+import type { CheckpointOptions, LimitsChange } from "../protocol/control_protocol.ts";
 import { DebugLog } from "./debug_log.ts";
 import { GuestClock, makeVdso } from "./guest_clock.ts";
 import { KillCounter } from "./guest/kill_counter.ts";
 import { type ContainerOwner, GuestContainer } from "./guest/guest_container.ts";
 import type { Machine } from "./machine.ts";
+import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { say } from "../shown_text.ts";
+import { Checkpoint, type Verdict } from "./snapshot/checkpoint.ts";
+import type { SavedGuest } from "./snapshot/guest_records.ts";
+import type { ImageFile } from "./snapshot/image_file.ts";
+import { type RestoredWorld, restoreWorld } from "./snapshot/restore.ts";
 import type { OomWitness } from "../proxy/oom_witness.ts";
 import { Places } from "./control/join_reservations.ts";
 import { PlainGuest, type PlainOwner } from "./guest/plain_guest.ts";
@@ -40,6 +46,9 @@ const GRACE_NS = 2_000_000_000;
 /** Time after which a sandbox has probably started all its processes, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
+/** The first container shares nothing. */
+const ALONE = { pid: null, ipc: null, uts: null, time: null };
+
 export class Sandbox
   implements ContainerOwner, PlainOwner, SessionGuestOwner, OomListener, ReportSink {
   readonly kernel: SandboxKernel;
@@ -48,6 +57,7 @@ export class Sandbox
   readonly containers: Map<string, GuestContainer> = new Map();
   /** Reservations of containers that are about to join. */
   readonly places: Places;
+  readonly #machine: Machine;
   readonly #spec: BootSpec;
   readonly #waiter: BootSocket;
   /** The container that the sandbox was made for, or the guest of `do`. */
@@ -55,58 +65,141 @@ export class Sandbox
   /** Has OOM kills counted in the group of the sandbox; null: it has no memory limit. */
   #killCounter: KillCounter | null;
   #hasFailed = false;
+  /** A snapshot goes on in its place. */
+  #isSaved = false;
 
   /** @throws UserError */
   constructor(machine: Machine, spec: BootSpec, waiter: BootSocket) {
-    const { host, platform, arena } = machine;
+    const { host, arena } = machine;
     const log = this.log = new DebugLog(spec.fds.debugLog, spec.debugLogBytes);
     host.beforeSleep = () => log.flush();
+    this.#machine = machine;
     this.#spec = spec;
     this.#waiter = waiter;
-    this.kernel = new SandboxKernel(host, platform, arena, {
-      hostname: spec.hostname,
-      log,
-      observer: spec.strace ? new Strace(log) : null,
-      cpuInfo: machine.cpuInfo,
-      network: machine.network,
-      panicOnBug: spec.panicOnBug,
-      sink: this,
-      // Stacks of source files have positions to translate, for which the runtime reads /proc: it
-      // would abort.
-      hasStacks: !Deno.mainModule.endsWith(".ts"),
-    });
+    const gofer = new GoferClient(spec.fds.gofer, { name: spec.id });
+    const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
+    this.kernel = restored?.kernel ?? this.#newKernel();
     const { memory } = this.kernel;
     host.onRest = () => memory.releaseCaches();
     this.places = new Places(this.kernel);
     const { witness } = machine;
     this.#killCounter = witness === null ? null : new KillCounter(this.kernel, witness);
     this.kernel.oom.listener = this;
-    if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
-    if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
     if (machine.clocks !== null) {
-      memory.vdso = makeVdso(arena, memory.frames, host.cpuCount);
+      memory.vdso ??= makeVdso(arena, memory.frames, host.cpuCount);
       if (memory.vdso !== null) {
         host.guestClock = new GuestClock(arena, memory.vdso, machine.clocks);
       }
     }
-    this.#first = this.#makeFirst(machine.platformName);
+    this.#first = this.#makeFirst(gofer, restored?.guest ?? null);
   }
 
-  #makeFirst(platform: string): GuestContainer | PlainGuest | SessionGuest {
-    const { kernel } = this, spec = this.#spec, { session } = spec;
+  #newKernel(): SandboxKernel {
+    const spec = this.#spec, { host, platform, arena, cpuInfo, network } = this.#machine;
+    const kernel = new SandboxKernel(host, platform, arena, {
+      hostname: spec.hostname,
+      log: this.log,
+      observer: this.#observer(),
+      cpuInfo,
+      network,
+      panicOnBug: spec.panicOnBug,
+      sink: this,
+      // Stacks of source files have positions to translate, for which the runtime reads /proc: it
+      // would abort.
+      hasStacks: !Deno.mainModule.endsWith(".ts"),
+    });
+    if (spec.domainname !== null) kernel.domainname = spec.domainname;
+    kernel.loop.server.turns = this.#turns();
+    return kernel;
+  }
+
+  #restore(gofer: GoferClient, restore: RestoreSpec): RestoredWorld {
+    const world = restoreWorld(this.#machine, this.#spec, restore, {
+      gofer,
+      log: this.log,
+      observer: this.#observer(),
+      turns: this.#turns(),
+      sink: this,
+    });
+    for (const change of world.changes) this.log.line(`not as it was at the snapshot: ${change}`);
+    return world;
+  }
+
+  #observer(): Strace | null {
+    return this.#spec.strace ? new Strace(this.log) : null;
+  }
+
+  #turns(): TurnLog | null {
+    return this.#spec.turns === true ? new TurnLog(threadCpuNs) : null;
+  }
+
+  /** @param saved what a snapshot has of the guest; null: it begins */
+  #makeFirst(
+    gofer: GoferClient,
+    saved: SavedGuest | null,
+  ): GuestContainer | PlainGuest | SessionGuest {
+    const { kernel } = this, spec = this.#spec, { session } = spec, waiter = this.#waiter;
     if (session !== undefined) {
-      return new SessionGuest(kernel, spec, session, platform, this.#waiter, this);
+      const { platformName } = this.#machine;
+      return new SessionGuest(kernel, spec, session, platformName, gofer, waiter, this);
     }
-    return spec.id === "" ? new PlainGuest(kernel, spec, this.#waiter, this) : this.#make();
-  }
-
-  #make(): GuestContainer {
-    const { gofer, stdio } = this.#spec.fds, waiter = this.#waiter;
-    const places = { gofer, stdio, waiter, template: null };
-    const alone = { pid: null, ipc: null, uts: null, time: null };
-    const container = new GuestContainer(this.kernel, this.#spec, places, alone, this);
+    if (spec.id === "") return new PlainGuest(kernel, spec, gofer, waiter, this, saved);
+    const places = { gofer, stdio: spec.fds.stdio, waiter, template: null };
+    const container = saved === null
+      ? GuestContainer.load(kernel, spec, places, ALONE, this)
+      : GuestContainer.adopt(kernel, spec, places, saved, this);
     this.containers.set(container.id, container);
     return container;
+  }
+
+  /**
+   * Saves the sandbox in a snapshot file, which it owns from then on as it does `verdict`.
+   * @throws UserError if it cannot begin
+   */
+  checkpoint(options: CheckpointOptions, file: ImageFile, verdict: Verdict): Later {
+    const { leaveRunning, compression } = options, later = new Later(), { kernel } = this;
+    const plan = {
+      kernel,
+      machine: this.#machine,
+      kind: this.#first instanceof GuestContainer ? "container" : "do",
+      hostname: this.#spec.hostname,
+      file,
+      level: compression,
+      verdict: leaveRunning ? null : verdict,
+    } as const;
+    const checkpoint = new Checkpoint(plan, {
+      savedGuests: () => this.#savedGuests(),
+      onSaved: (bytes) => later.settle({ bytes }),
+      onFailed: (error) => later.settle(error),
+      onTaken: () => this.#endInSnapshot(),
+    });
+    if (!kernel.loop.quiescence.request(checkpoint)) {
+      file.close();
+      verdict.close();
+      throw new UserError("the sandbox is being saved already, or it ends");
+    }
+    if (leaveRunning) verdict.close();
+    return later;
+  }
+
+  /** The first one is that of the sandbox. */
+  #savedGuests(): SavedGuest[] {
+    const first = this.#first;
+    if (first instanceof SessionGuest) throw new UserError("a session cannot be saved");
+    if (first instanceof PlainGuest) return [first.save()];
+    return [...this.containers.values()].map((container) => container.save());
+  }
+
+  /** No guest runs again: what they would do is done by those of the snapshot. */
+  #endInSnapshot(): void {
+    const first = this.#first;
+    for (const container of this.containers.values()) {
+      container.endInSnapshot();
+      if (container !== first) container.init.sendExitCode();
+    }
+    if (first instanceof PlainGuest) first.endInSnapshot();
+    this.#isSaved = true;
+    this.kernel.loop.stop();
   }
 
   /** Sets new limits. */
@@ -188,8 +281,8 @@ export class Sandbox
     }
     first.drain();
     first.reachedLimits().forEach(say);
-    const hasResult = !this.#hasFailed && status >= 0;
-    this.#waiter.sendPacket(PACKET_EXIT, hasResult ? exitCodeOf(status) : EXIT_FAILURE, 0);
+    const end = this.#isSaved ? SIGKILL : status, hasResult = !this.#hasFailed && end >= 0;
+    this.#waiter.sendPacket(PACKET_EXIT, hasResult ? exitCodeOf(end) : EXIT_FAILURE, 0);
   }
 
   onContainerEnd(container: GuestContainer): void {

@@ -213,7 +213,7 @@ export interface SessionSpec {
 }
 
 /** How a sandbox goes on from a snapshot, in place of a new one that begins. */
-interface RestoreSpec {
+export interface RestoreSpec {
   /** What is done if files of the host are not as they were. */
   readonly changedFiles: "refuse" | "accept";
   /** What is done with connections of the host's network. */

@@ -85,16 +85,19 @@ export type Request =
   | { readonly op: "debug"; readonly id: string }
   | { readonly op: "state"; readonly id: string }
   /**
-   * Writes the state of the container's whole sandbox into a snapshot file. Descriptor: the file,
-   * empty, for reading and writing. The answer comes when the file is whole. Where that fails, the
-   * sandbox goes on, and the file is one that no restore takes.
+   * Writes the state of the container's whole sandbox into a snapshot file. Descriptors: the file,
+   * empty, for reading and writing, and the reading end of a pipe. The answer comes when the file
+   * is whole. Where that fails, the sandbox goes on, and the file is one that no restore takes.
    */
   | ({ readonly op: "checkpoint"; readonly id: string } & CheckpointOptions)
   /** Ends a container, at once. */
   | { readonly op: "destroy"; readonly id: string };
 
-interface CheckpointOptions {
-  /** Otherwise all processes are killed when the file is whole, before they run again. */
+export interface CheckpointOptions {
+  /**
+   * Otherwise all processes stand still when the file is whole, until the client has given it a
+   * name: then a byte comes from the pipe, and they are killed. If its end comes, they go on.
+   */
   readonly leaveRunning: boolean;
   /** The level of zstd, 1 to 19; 0: nothing is compressed. */
   readonly compression: number;

@@ -6,11 +6,9 @@
 import type { Account } from "../../core/account.ts";
 import { O_LARGEFILE } from "../../../ffi/abi/fcntl.ts";
 import { SEEK_CUR } from "../../../ffi/abi/fs.ts";
-import { TCGETS } from "../../../ffi/abi/ioctl.ts";
-import type { Host } from "../../core/host.ts";
 import { HostFile } from "./host_file.ts";
 import type { HostFdFs } from "./host_inode.ts";
-import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
+import { kindOf, REGULAR, STREAM } from "./kinds.ts";
 
 /**
  * Makes a file over `fd`, which it owns and closes. `flags` are the access mode and O_APPEND of the
@@ -32,9 +30,4 @@ export function adoptHostFd(
   const file = new HostFile(account, inode, flags | opened, true);
   if (inode.kind === REGULAR) file.startAt(Math.max(0, fs.host.lseek(fd, 0, SEEK_CUR)));
   return file;
-}
-
-function kindOf(host: Host, scratch: number, fd: number): number {
-  if (host.ioctl(fd, TCGETS, scratch) >= 0) return TERMINAL;
-  return host.lseek(fd, 0, SEEK_CUR) >= 0 ? REGULAR : STREAM;
 }

@@ -20,7 +20,7 @@ import {
 } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
-import { SEEK_SET } from "../../../ffi/abi/fs.ts";
+import { SEEK_CUR, SEEK_SET } from "../../../ffi/abi/fs.ts";
 import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../ffi/abi/ioctl.ts";
 import { Termios, Winsize } from "../../../ffi/abi/termios.ts";
 import { copyToBuffer } from "../../../ffi/mem/native_memory.ts";
@@ -58,6 +58,13 @@ export class HostFile extends OpenFile {
   /** Sets the position of a regular file to the starter's. */
   startAt(pos: number): void {
     this.pos = this.hostPos = pos;
+  }
+
+  /** Gives the file of a restored kernel a descriptor, as its inode's `connect`. */
+  connect(fd: number): void {
+    const { inode } = this;
+    inode.connect(fd);
+    if (inode.kind === REGULAR) this.startAt(Math.max(0, inode.fs.host.lseek(fd, 0, SEEK_CUR)));
   }
 
   override get canDirect(): boolean {

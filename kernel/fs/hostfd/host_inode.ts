@@ -6,10 +6,10 @@
  * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
  */
 
-import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
-import { makedev, S_IFCHR, S_IFIFO, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { makedev, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { ANON_INODE_FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
@@ -31,7 +31,7 @@ import { PlainInode } from "../../vfs/plain_inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { InodeOpener } from "../../vfs/special_files.ts";
 import { HostFile } from "./host_file.ts";
-import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
+import { kindOf, REGULAR, STREAM, TERMINAL } from "./kinds.ts";
 
 /** Memory of the host for struct iovec arrays and small structs, used within one call. */
 interface ScratchPage {
@@ -75,7 +75,7 @@ export class HostFdInode extends PlainInode {
   override readonly fs: HostFdFs;
   /** -1 when closed. */
   fd: number;
-  readonly kind: number;
+  kind: number;
   readonly queue: WaitQueue = new WaitQueue();
   /** The number of open files. */
   users: number = 0;
@@ -154,6 +154,18 @@ export class HostFdInode extends PlainInode {
   onEvents(events: number): void {
     this.armed = 0;
     this.queue.wake(events);
+  }
+
+  /**
+   * Gives the inode of a restored kernel a descriptor, which it owns. A task that waits looks
+   * again, and so watches it.
+   */
+  connect(fd: number): void {
+    const { host, scratch } = this.fs, kind = kindOf(host, scratch, fd);
+    this.fd = fd;
+    this.kind = kind;
+    this.mode = this.mode & 0o7777 | MODES[kind]! & S_IFMT;
+    this.queue.wake(POLLIN | POLLOUT | POLLHUP);
   }
 
   /** Called when an open file is closed; the last one closes the descriptor. */

@@ -8,6 +8,7 @@
 
 import { Waiter, WaitQueue } from "../../core/wait.ts";
 import { Containment } from "../../containment.ts";
+import { HostWatch } from "../../fs/hostfd/host_inode.ts";
 import { Job } from "../../job/job.ts";
 import { SandboxKernel } from "../../kernel.ts";
 import { OomKiller } from "../../oom/oom_killer.ts";
@@ -24,9 +25,17 @@ import type { Surroundings } from "./surroundings.ts";
 const BOOT_NAMES: ReadonlySet<string> = new Set(BOOT_CLASSES);
 const STATE: ReadonlySet<object> = new Set(STATE_TABLE.map(({ made }) => made.prototype));
 
-/** A class of neither kind is left in, so that the encoder reports it. */
+/** In a minified program classes have other names. */
+const HAS_NAMES = Waiter.name === "Waiter";
+
+/**
+ * A class of neither kind is left in, so that the encoder reports it; without names it is taken for
+ * one of the boot process.
+ */
 function isOfBoot(object: object): boolean {
-  return !STATE.has(Object.getPrototypeOf(object)) && BOOT_NAMES.has(object.constructor.name);
+  const prototype = Object.getPrototypeOf(object);
+  if (STATE.has(prototype) || prototype === HostWatch.prototype) return false;
+  return !HAS_NAMES || BOOT_NAMES.has(object.constructor.name);
 }
 
 /** A field that may hold an object of the boot process. */

@@ -2,6 +2,7 @@
  * Hands each request of a command (protocol/control_protocol.ts) to the container that it names.
  */
 
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { UserError } from "../../user_error.ts";
 import type { GuestFds } from "../../protocol/boot_spec.ts";
 import type { Request, RequestOf } from "../../protocol/control_protocol.ts";
@@ -9,6 +10,8 @@ import { Later, type RequestFds, type RequestHandler } from "./control_server.ts
 import { type BootSocket, ControlSocket } from "../../protocol/launcher_channel.ts";
 import { GuestContainer } from "../guest/guest_container.ts";
 import { hasMemoryLimit, OomWitness } from "../../proxy/oom_witness.ts";
+import { Verdict } from "../snapshot/checkpoint.ts";
+import { ImageFile } from "../snapshot/image_file.ts";
 import type { Sandbox } from "../boot_sandbox.ts";
 
 export class SandboxRequests implements RequestHandler {
@@ -51,7 +54,12 @@ export class SandboxRequests implements RequestHandler {
       case "debug":
         return { text: container.debug() };
       case "checkpoint":
-        throw new UserError("this dvisor takes no snapshots");
+        fds.require(2);
+        return this.#sandbox.checkpoint(
+          request,
+          new ImageFile(fds.take(0)),
+          new Verdict(fds.take(1)),
+        );
       case "destroy":
         container.destroy();
         return {};
@@ -83,7 +91,7 @@ export class SandboxRequests implements RequestHandler {
     let container: GuestContainer;
     try {
       const { template, waiter } = place, hasLimit = hasMemoryLimit(request.spec);
-      const gofer = fds.take(0);
+      const gofer = new GoferClient(fds.take(0));
       const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 5 : 4)];
       const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
       const joined = {
@@ -93,7 +101,7 @@ export class SandboxRequests implements RequestHandler {
         time: member(shares.time),
       };
       const hosts = { gofer, stdio, waiter, template };
-      container = new GuestContainer(kernel, request.spec, hosts, joined, this.#sandbox);
+      container = GuestContainer.load(kernel, request.spec, hosts, joined, this.#sandbox);
       if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(4)));
       else if (container.limits.memoryMax !== Infinity) container.keepMemoryLimit(null);
     } catch (error) {

@@ -3,7 +3,7 @@
  * for scripts. No command names it.
  */
 
-import { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { Container } from "../../../kernel/task/container.ts";
 import { type BootSpec, hasHostNetwork } from "../../protocol/boot_spec.ts";
@@ -12,8 +12,11 @@ import { buildMountTree } from "../rootfs/mount_tree.ts";
 import { addLonelyLink } from "./unconnected_link.ts";
 
 /** @throws UserError */
-export function makeFirstContainer(kernel: SandboxKernel, spec: BootSpec): Container {
-  const gofer = new GoferClient(spec.fds.gofer);
+export function makeFirstContainer(
+  kernel: SandboxKernel,
+  spec: BootSpec,
+  gofer: GoferClient,
+): Container {
   if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
   if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
   const ns = kernel.namespaces.hold(), accounts = kernel.accounts.open();

@@ -5,23 +5,12 @@
 
 import { SIGKILL } from "../../../ffi/abi/signal.ts";
 import { close } from "../../../ffi/sys/files.ts";
-import { GoferClient } from "../../../gofer/client/gofer_client.ts";
-import {
-  dropContainer,
-  newContainer,
-  processesOf,
-  signalContainer,
-} from "../../../kernel/containers.ts";
-import { TimeNamespace, type TimeOffsets } from "../../../kernel/cred/time_namespace.ts";
-import { INITIAL_USER_NAMESPACE } from "../../../kernel/cred/user_namespace.ts";
-import { rootCredentials } from "../../../kernel/cred/credentials.ts";
-import { ContainerCaller } from "../../../kernel/init.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { dropContainer, processesOf, signalContainer } from "../../../kernel/containers.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
-import { errnoName } from "../../../ffi/sys/errors.ts";
-import type { MountNamespace } from "../../../kernel/vfs/mounts.ts";
 import { Timer } from "../../../kernel/time/timer.ts";
 import type { AddressSpace } from "../../../platform/platform.ts";
 import { UserError } from "../../user_error.ts";
@@ -36,17 +25,19 @@ import type {
 } from "../../protocol/control_protocol.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
 import { debugText } from "../control/debug_text.ts";
-import type { ContainerAccounts } from "../../../kernel/task/accounts.ts";
 import { residentBytesOf } from "../../../kernel/oom/frame_runs.ts";
 import { KillCounter } from "./kill_counter.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
-import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
+import { type CgroupLimits, noLimits } from "../../../kernel/cgroup/fs/limits.ts";
 import type { OomWitness } from "../../proxy/oom_witness.ts";
 import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import { keepLimits } from "./container_limits.ts";
-import { MountTree } from "../rootfs/mount_tree.ts";
+import { type MadeContainer, makeContainer } from "./container_making.ts";
+import { connectStreams } from "./guest_streams.ts";
+import { limitsOf } from "../rootfs/mount_tree.ts";
+import type { SavedGuest, SavedProcess } from "../snapshot/guest_records.ts";
 import { type GoferListener, GoferWatch } from "../control/launcher_events.ts";
 
 export interface ContainerOwner {
@@ -67,8 +58,9 @@ interface Shares {
 }
 
 interface ContainerPlaces {
-  /** Host descriptors. The container owns them from then on, even if it cannot be made. */
-  readonly gofer: number;
+  /** The container owns it from then on, even if it cannot be made. */
+  readonly gofer: GoferClient;
+  /** Host descriptors. The container owns them in the same way. */
   readonly stdio: GuestFds;
   /** The container owns it if it was made. */
   readonly waiter: BootSocket;
@@ -94,7 +86,6 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #container: Container;
   readonly #owner: ContainerOwner;
   readonly #gofer: GoferClient;
-  readonly #goferFd: number;
   /** The seccomp filter of every process that is started in the container. */
   readonly #seccomp: SeccompSpec | null;
   /** Processes of `exec`. */
@@ -107,15 +98,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
   #hasStarted = false;
   #isPaused = false;
 
-  /**
-   * Loads the first process without running it.
-   * @throws UserError
-   */
-  constructor(
+  private constructor(
     kernel: SandboxKernel,
     spec: BootSpec,
     places: ContainerPlaces,
-    shares: Shares,
+    made: MadeContainer,
     owner: ContainerOwner,
   ) {
     this.id = spec.id;
@@ -123,32 +110,79 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#owner = owner;
     this.#process = spec.process;
     this.#hostKeeps = spec.hostKeeps ?? { memory: true, cpu: true };
-    this.#goferFd = places.gofer;
     this.#seccomp = spec.process.seccomp ?? null;
-    this.#gofer = new GoferClient(places.gofer, { name: spec.id });
+    this.#gofer = places.gofer;
+    this.limits = made.limits;
+    this.#container = made.container;
     this.init = new GuestProcess(kernel.host, places.waiter, 0, false, this);
-    const accounts = kernel.accounts.open();
-    try {
-      const tree = this.#openTree(spec, accounts);
-      this.limits = tree.limits;
-      this.#container = this.#makeContainer(spec, accounts, shares, tree, places.template);
-    } catch (error) {
-      accounts.close(kernel.vfs.deferred);
-      for (const fd of places.stdio) close(fd);
-      this.#gofer.close();
-      throw error;
-    }
     this.#keepLimits();
-    // Until `start`.
-    this.#container.isInitHeld = true;
+  }
+
+  /**
+   * Makes a container and loads its first process without running it.
+   * @throws UserError
+   */
+  static load(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    places: ContainerPlaces,
+    { pid, ipc, uts, time }: Shares,
+    owner: ContainerOwner,
+  ): GuestContainer {
+    const { gofer, stdio } = places;
+    let made: MadeContainer;
     try {
-      this.#load(places.stdio);
-      this.#keepCpuLimit();
+      made = makeContainer(kernel, spec, gofer, {
+        pid: pid?.inKernel ?? null,
+        ipc: ipc?.inKernel ?? null,
+        uts: uts?.inKernel ?? null,
+        time: time?.inKernel ?? null,
+      }, places.template);
     } catch (error) {
-      dropContainer(this.#container);
-      this.#gofer.close();
+      for (const fd of stdio) close(fd);
+      gofer.close();
       throw error;
     }
+    const container = new GuestContainer(kernel, spec, places, made, owner);
+    // Until `start`.
+    made.container.isInitHeld = true;
+    try {
+      container.#load(stdio);
+      container.#keepCpuLimit();
+    } catch (error) {
+      dropContainer(made.container);
+      gofer.close();
+      throw error;
+    }
+    return container;
+  }
+
+  /**
+   * Stands for a container of a restored kernel.
+   * @throws UserError
+   */
+  static adopt(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    places: ContainerPlaces,
+    saved: SavedGuest,
+    owner: ContainerOwner,
+  ): GuestContainer {
+    const { container, init } = saved,
+      limits = Object.assign(saved.limits ?? noLimits(), limitsOf(spec));
+    if (init === null) throw new UserError(`the snapshot has no process of ${saved.id} to go on`);
+    const guest = new GuestContainer(kernel, spec, places, { container, limits }, owner);
+    guest.init.adopt(init, connectStreams(kernel, init.streams, places.stdio, spec.process));
+    guest.#keepCpuLimit();
+    if (container.memory !== null) guest.keepMemoryLimit(null);
+    guest.#hasStarted = true;
+    // As with runc, whose restored containers run.
+    container.thaw();
+    for (const exec of saved.execs) {
+      // No waiter is left that would take its status.
+      if (!exec.isOutlived) killGroup(exec.group, SIGKILL);
+    }
+    return guest;
   }
 
   #load(stdio: GuestFds): void {
@@ -159,52 +193,30 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.init.begin(guest);
   }
 
-  #openTree(spec: BootSpec, accounts: ContainerAccounts): MountTree {
-    if (this.#gofer.start() < 0) {
-      throw new UserError("the file server of the container does not answer");
+  /**
+   * What a snapshot keeps of it.
+   * @throws UserError if it cannot be saved in its present state
+   */
+  save(): SavedGuest {
+    const { status, id, limits } = this, container = this.#container;
+    if (status === "created" || status === "stopped") {
+      throw new UserError(`Container cannot be checkpointed in ${status} state`);
     }
-    return new MountTree(accounts.all, this.kernel, this.#gofer, spec);
+    const init = this.init.save(), execs: SavedProcess[] = [];
+    for (const process of this.#execs) {
+      const saved = process.save();
+      if (saved !== null) execs.push(saved);
+    }
+    return { id, container, args: this.#process.args, init, execs, limits };
   }
 
-  #makeContainer(
-    spec: BootSpec,
-    accounts: ContainerAccounts,
-    shares: Shares,
-    tree: MountTree,
-    template: AddressSpace | null,
-  ): Container {
-    // Released with the container, or here if it cannot be made.
-    const mounts = tree.namespace.hold();
-    try {
-      const container = this.#newContainer(spec, accounts, shares, mounts);
-      container.template = template;
-      return filled(container, tree);
-    } finally {
-      mounts.drop();
+  /** The sandbox ends with a snapshot: the waiters get the status of a kill. */
+  endInSnapshot(): void {
+    this.init.endInSnapshot();
+    for (const process of this.#execs) {
+      process.endInSnapshot();
+      process.sendExitCode();
     }
-  }
-
-  #newContainer(
-    spec: BootSpec,
-    accounts: ContainerAccounts,
-    shares: Shares,
-    mounts: MountNamespace,
-  ): Container {
-    const { pid, ipc, uts, time } = shares;
-    return newContainer(this.kernel, {
-      id: spec.id,
-      accounts,
-      mounts,
-      hostname: spec.hostname,
-      ...(spec.domainname === null ? {} : { domainname: spec.domainname }),
-      shares: {
-        ...(pid === null ? {} : { pid: pid.#container }),
-        ...(ipc === null ? {} : { ipc: ipc.#container }),
-        ...(uts === null ? {} : { uts: uts.#container }),
-        ...(time === null ? {} : { time: time.#container }),
-      },
-      ...(spec.timeOffsets ? { time: timeNamespace(this.kernel, spec.timeOffsets) } : {}),
-    });
   }
 
   /** Sets the limits that `change` has; -1 is no limit. */
@@ -235,6 +247,10 @@ export class GuestContainer implements GuestOwner, GoferListener {
   keepMemoryLimit(witness: OomWitness | null): void {
     if (witness !== null) this.#killCounter ??= new KillCounter(this.kernel, witness);
     this.kernel.oom.limit(this.#container, this.limits.memoryMax);
+  }
+
+  get inKernel(): Container {
+    return this.#container;
   }
 
   has(group: ThreadGroup): boolean {
@@ -271,7 +287,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   /** Starts to watch the waiter and the Gofer. */
   watch(): void {
     this.init.listen();
-    new GoferWatch(this.kernel.host, this.#goferFd, this);
+    new GoferWatch(this.kernel.host, this.#gofer.connection.fd, this);
   }
 
   onGoferGone(): void {
@@ -430,34 +446,10 @@ export class GuestContainer implements GuestOwner, GoferListener {
 
   /** Releases what is left, after the exit code was sent. */
   release(): void {
-    this.kernel.host.unwatch(this.#goferFd);
+    this.kernel.host.unwatch(this.#gofer.connection.fd);
     dropContainer(this.#container);
     this.#gofer.close();
   }
-}
-
-/** @throws UserError if a clock cannot have the offset */
-function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespace {
-  const ns = TimeNamespace.withOffsets(offsets, INITIAL_USER_NAMESPACE, kernel.now());
-  if (typeof ns !== "number") return ns;
-  throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
-}
-
-/**
- * Fills the container's files.
- * @throws UserError; the container is gone then
- */
-function filled(container: Container, tree: MountTree): Container {
-  const caller = new ContainerCaller(container, rootCredentials(), 0);
-  try {
-    tree.fill(caller);
-  } catch (error) {
-    dropContainer(container);
-    throw error;
-  } finally {
-    caller.close();
-  }
-  return container;
 }
 
 class EndCheck extends Timer {

@@ -13,7 +13,9 @@ import type { ExitListener, ThreadGroup } from "../../../kernel/task/thread_grou
 import type { Host } from "../../../kernel/core/host.ts";
 import type { TerminalBridge } from "./terminal_bridge.ts";
 import { type BootSocket, exitCodeOf, PACKET_EXIT } from "../../protocol/launcher_channel.ts";
+import type { SavedProcess } from "../snapshot/guest_records.ts";
 import type { StartedGuest } from "./guest_start.ts";
+import { type GuestStreams, NO_STREAMS } from "./guest_streams.ts";
 import { LauncherLink, type WaiterListener } from "../control/launcher_events.ts";
 
 export interface GuestOwner {
@@ -33,6 +35,7 @@ export class GuestProcess implements ExitListener, WaiterListener {
   readonly #owner: GuestOwner;
   #group: ThreadGroup | null = null;
   #bridge: TerminalBridge | null = null;
+  #streams: GuestStreams = NO_STREAMS;
   /** Wait status; -1 while the process runs. */
   status: number = -1;
 
@@ -54,9 +57,33 @@ export class GuestProcess implements ExitListener, WaiterListener {
     return this.#group;
   }
 
-  begin({ task, bridge }: StartedGuest): void {
+  begin({ task, bridge, streams }: StartedGuest): void {
     this.#group = task.group;
     this.#bridge = bridge;
+    this.#streams = streams;
+  }
+
+  /** Stands for a process of a restored kernel. */
+  adopt({ group, streams }: SavedProcess, bridge: TerminalBridge | null): void {
+    group.exitListener = this;
+    this.#group = group;
+    this.#bridge = bridge;
+    this.#streams = streams;
+  }
+
+  /** What a snapshot keeps of it; null: it has ended. */
+  save(): SavedProcess | null {
+    const { group } = this, { files, master } = this.#streams;
+    if (group === null || this.status >= 0) return null;
+    return { group, isOutlived: this.#isOutlived, streams: { files: [...files], master } };
+  }
+
+  /** The sandbox ends with a snapshot, and no process of it goes on. */
+  endInSnapshot(): void {
+    if (this.status < 0) this.status = SIGKILL;
+    // What the terminal has not shown yet is shown by the restored one.
+    this.#bridge?.close();
+    this.#bridge = null;
   }
 
   /** Starts to read packets of the waiter. */

@@ -15,6 +15,7 @@ import type { Container } from "../../../kernel/task/container.ts";
 import type { Task } from "../../../kernel/task/task.ts";
 import type { ExitListener } from "../../../kernel/task/thread_group.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
+import type { GuestStreams } from "./guest_streams.ts";
 import { TerminalBridge } from "./terminal_bridge.ts";
 import { isTerminal } from "../../host/terminal.ts";
 import { bindConsole } from "../rootfs/devices.ts";
@@ -29,6 +30,7 @@ export interface StartedGuest {
   readonly task: Task;
   /** null: the process has no terminal. */
   readonly bridge: TerminalBridge | null;
+  readonly streams: GuestStreams;
 }
 
 /**
@@ -88,7 +90,8 @@ function startWith(
   }
   setProcessAttributes(task, process);
   own?.console.control(task);
-  return { task, bridge: own?.bridge ?? null };
+  const streams = { files: files.files, master: own?.console.master ?? null };
+  return { task, bridge: own?.bridge ?? null, streams };
 }
 
 interface OwnTerminal {

@@ -4,18 +4,22 @@
  * handle ends it.
  */
 
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import type { TerminalBridge } from "./terminal_bridge.ts";
 import type { BootSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
+import { UserError } from "../../user_error.ts";
 import { PublishedPort } from "../ports/published_port.ts";
 import { makeFirstContainer } from "./first_container.ts";
 import { relaysOf } from "../ports/relay_table.ts";
 import { limitGuests } from "./guest_limits.ts";
 import { ReachedLimits } from "./reached_limits.ts";
 import { startGuest } from "./guest_start.ts";
+import { connectStreams, type GuestStreams } from "./guest_streams.ts";
+import type { SavedGuest } from "../snapshot/guest_records.ts";
 import {
   type GoferListener,
   GoferWatch,
@@ -30,33 +34,79 @@ export interface PlainOwner {
   onGoferGone(guest: PlainGuest): void;
 }
 
+interface ConnectedProcess {
+  readonly group: ThreadGroup;
+  readonly streams: GuestStreams;
+  readonly bridge: TerminalBridge | null;
+}
+
 export class PlainGuest implements WaiterListener, GoferListener {
   readonly #kernel: SandboxKernel;
-  readonly #goferFd: number;
+  readonly #gofer: GoferClient;
   readonly #waiter: BootSocket;
   readonly #owner: PlainOwner;
   readonly #spec: BootSpec;
   readonly #container: Container;
-  readonly #bridge: TerminalBridge | null;
+  readonly #group: ThreadGroup;
+  readonly #streams: GuestStreams;
+  #bridge: TerminalBridge | null;
   /** null: they are not reported. */
   readonly #reached: ReachedLimits | null;
 
   /**
    * Loads the process and puts it into the run queue.
+   *
+   * @param saved what stands already, in a restored kernel; null: nothing
    * @throws UserError
    */
-  constructor(kernel: SandboxKernel, spec: BootSpec, waiter: BootSocket, owner: PlainOwner) {
+  constructor(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    gofer: GoferClient,
+    waiter: BootSocket,
+    owner: PlainOwner,
+    saved: SavedGuest | null,
+  ) {
     this.#kernel = kernel;
     this.#spec = spec;
     this.#waiter = waiter;
     this.#owner = owner;
-    this.#goferFd = spec.fds.gofer;
-    const container = makeFirstContainer(kernel, spec);
+    this.#gofer = gofer;
+    const container = saved?.container ?? makeFirstContainer(kernel, spec, gofer);
     this.#container = container;
     limitGuests(container, spec.limits);
     const names = spec.limits?.names;
     this.#reached = names === undefined ? null : new ReachedLimits(container, names);
-    this.#bridge = startGuest(kernel, container, spec.process, spec.fds.stdio, true, null).bridge;
+    const { group, streams, bridge } = saved === null ? this.#start(container) : this.#adopt(saved);
+    this.#group = group;
+    this.#streams = streams;
+    this.#bridge = bridge;
+  }
+
+  #start(container: Container): ConnectedProcess {
+    const { process, fds } = this.#spec;
+    const guest = startGuest(this.#kernel, container, process, fds.stdio, true, null);
+    return { group: guest.task.group, streams: guest.streams, bridge: guest.bridge };
+  }
+
+  #adopt({ init }: SavedGuest): ConnectedProcess {
+    if (init === null) throw new UserError("the snapshot has no process to go on");
+    const { process, fds } = this.#spec, { group, streams } = init;
+    return { group, streams, bridge: connectStreams(this.#kernel, streams, fds.stdio, process) };
+  }
+
+  /** What a snapshot keeps of it. */
+  save(): SavedGuest {
+    const { files, master } = this.#streams;
+    const init = { group: this.#group, isOutlived: false, streams: { files: [...files], master } };
+    const { args } = this.#spec.process;
+    return { id: "", container: this.#container, args, init, execs: [], limits: null };
+  }
+
+  /** The sandbox ends with a snapshot: what the terminal has not shown yet is shown later. */
+  endInSnapshot(): void {
+    this.#bridge?.close();
+    this.#bridge = null;
   }
 
   watch(): void {
@@ -66,7 +116,7 @@ export class PlainGuest implements WaiterListener, GoferListener {
       new PublishedPort({ host, timers, container, fd: fds.published?.[i] ?? -1, port, max });
     });
     new LauncherLink(host, this.#waiter, this);
-    new GoferWatch(this.#kernel.host, this.#goferFd, this);
+    new GoferWatch(this.#kernel.host, this.#gofer.connection.fd, this);
   }
 
   /** Writes the last output of the process. */

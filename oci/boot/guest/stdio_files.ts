@@ -10,6 +10,7 @@ import { S_IFCHR, S_IFMT, Stat } from "../../../ffi/abi/stat.ts";
 import { scratch } from "../../../ffi/sys/cstring.ts";
 import { close, fcntl, fstat } from "../../../ffi/sys/files.ts";
 import { adoptHostFd } from "../../../kernel/fs/hostfd/adopt.ts";
+import type { HostFile } from "../../../kernel/fs/hostfd/host_file.ts";
 import { HostFdFs } from "../../../kernel/fs/hostfd/host_inode.ts";
 import { InitCaller } from "../../../kernel/init.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
@@ -20,6 +21,8 @@ import { NULL_DEVICE, openNull } from "../rootfs/devices.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {
+  /** Those of the host that were opened; null: the descriptor has none. */
+  readonly files: (HostFile | null)[];
   readonly #account: Account;
   readonly #fs: HostFdFs;
   readonly #namespace: MountNamespace;
@@ -42,6 +45,7 @@ export class StdioFiles {
     this.#account = container.accounts.all;
     this.#namespace = container.mounts;
     this.#fds = fds;
+    this.files = fds.map(() => null);
     this.#owner = owner;
   }
 
@@ -53,9 +57,13 @@ export class StdioFiles {
     const fd = this.take(index), { uid, gid } = this.#owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
     const own = isNullDevice(fd) ? this.#openNull(flags) : null;
-    if (own === null) return adoptHostFd(this.#account, this.#fs, fd, flags, uid, gid);
-    close(fd);
-    return own;
+    if (own !== null) {
+      close(fd);
+      return own;
+    }
+    const file = adoptHostFd(this.#account, this.#fs, fd, flags, uid, gid);
+    this.files[index] = file;
+    return file;
   }
 
   /** Gives the descriptor itself to the caller. */

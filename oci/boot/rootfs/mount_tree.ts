@@ -60,7 +60,7 @@ export function buildMountTree(
 }
 
 /** The limits of the boot spec. */
-function limitsOf(spec: MountTreeSpec): CgroupLimits {
+export function limitsOf(spec: Pick<BootSpec, "files">): CgroupLimits {
   return { ...noLimits(), ...spec.files?.cgroup };
 }
 

@@ -8,6 +8,7 @@ import { OverlayFs } from "../../../kernel/fs/overlay/overlay_fs.ts";
 import { emptyStatFs } from "../../../kernel/vfs/inode.ts";
 import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
 import { processesOf } from "../../../kernel/containers.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
@@ -39,7 +40,7 @@ export interface SessionGuestOwner {
 
 export class SessionGuest implements SessionOwner, WaiterListener, GoferListener {
   readonly #kernel: SandboxKernel;
-  readonly #goferFd: number;
+  readonly #gofer: GoferClient;
   readonly #waiter: BootSocket;
   readonly #owner: SessionGuestOwner;
   readonly #container: Container;
@@ -56,18 +57,19 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     spec: BootSpec,
     session: SessionSpec,
     platform: string,
+    gofer: GoferClient,
     waiter: BootSocket,
     owner: SessionGuestOwner,
   ) {
     this.#kernel = kernel;
     this.#waiter = waiter;
     this.#owner = owner;
-    this.#goferFd = spec.fds.gofer;
+    this.#gofer = gofer;
     this.#spec = session;
     this.#fds = spec.fds.session ?? { input: -1, output: -1, listener: -1 };
     this.#platform = platform;
     this.#startNs = kernel.now();
-    const container = makeFirstContainer(kernel, spec);
+    const container = makeFirstContainer(kernel, spec, gofer);
     this.#container = container;
     startIdleProcess(kernel, container);
     // The idle process.
@@ -78,7 +80,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
   /** Starts to serve clients. */
   watch(): void {
     new LauncherLink(this.#kernel.host, this.#waiter, this);
-    new GoferWatch(this.#kernel.host, this.#goferFd, this);
+    new GoferWatch(this.#kernel.host, this.#gofer.connection.fd, this);
     const fds = this.#fds;
     const server = new SessionServer(this.#session, this.#spec, fds, this.#platform, this);
     this.#server = server;

@@ -30,9 +30,9 @@ const SECTIONS_MAX = 1 << 20;
 /** LIMIT: bytes of all sections of the graph, and of all runs. */
 export const GRAPH_MAX = 2 ** 30;
 
-/** Kinds of sections. */
-export const SECTION_GRAPH = 1, SECTION_RUNS = 2, SECTION_FRAMES = 3;
-const LAST_KIND = SECTION_FRAMES;
+/** Kinds of sections: the graph, runs of saved frames, their contents, runs of all frames. */
+export const SECTION_GRAPH = 1, SECTION_RUNS = 2, SECTION_FRAMES = 3, SECTION_HELD = 4;
+const LAST_KIND = SECTION_HELD;
 /** How a section is stored. */
 export const STORED_PLAIN = 0, STORED_ZSTD = 1;
 const LAST_STORED = STORED_ZSTD;
@@ -70,7 +70,7 @@ export interface Codec {
   /** @param level of zstd, 1 to 19 */
   compress(bytes: Uint8Array, level: number): Uint8Array;
   /** @throws when the result would be longer than `limit`, or the bytes are no zstd frame */
-  expand(bytes: Uint8Array, limit: number): Uint8Array;
+  expand(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer>;
 }
 
 /** The index as bytes. */

@@ -7,7 +7,7 @@ import { JsonNode } from "../../json_node.ts";
 import { UserError } from "../../user_error.ts";
 
 /** What a kernel needs of the machine that it is restored on. */
-interface MachineFacts {
+export interface MachineFacts {
   /** The version of dvisor, and the fingerprint of its table of classes (fingerprint.ts). */
   readonly dvisor: string;
   readonly fingerprint: string;
@@ -33,15 +33,28 @@ export interface SnapshotHeader extends MachineFacts {
   readonly hostname: string;
   /** Guests may have sockets of the host. */
   readonly hasHostNetwork: boolean;
+  readonly world: SavedWorld;
   /** Processes and threads of all containers. */
   readonly processes: number;
   readonly threads: number;
-  /** The memory that the saved frames take when they are restored, with zeros. */
+  /** The memory that the saved frames may take, also those that nothing was written to. */
   readonly frameBytes: number;
   /** The memory and processors that guests have seen. */
   readonly memoryBytes: number;
   readonly cpus: number;
 }
+
+/** What the graph does not say of the kernel (kernel/snapshot/world_image.ts). */
+interface SavedWorld {
+  readonly clocks: Readonly<Record<typeof CLOCKS[number], number>>;
+  readonly vdso: Readonly<Record<typeof VDSO_PLACES[number], number>> | null;
+  readonly hidesProcessors: boolean;
+}
+
+/** The kernel's clocks when it stopped. */
+const CLOCKS = ["monotonicNs", "realtimeSec", "realtimeNsec"] as const;
+/** Bytes and offsets in the arena. */
+const VDSO_PLACES = ["imageFrame", "imageBytes", "vvarFrame", "vvarBytes", "cpusAt"] as const;
 
 /** The first one is that of the sandbox. */
 interface SavedContainer {
@@ -96,12 +109,27 @@ export function readHeader(object: Readonly<Record<string, unknown>>): SnapshotH
     containers: list(node, "containers", CONTAINERS_MAX).map(readContainer),
     hostname: text("hostname"),
     hasHostNetwork: node.member("hasHostNetwork").boolean(),
+    world: readWorld(node.member("world")),
     processes: count("processes"),
     threads: count("threads"),
     frameBytes: count("frameBytes"),
     memoryBytes: count("memoryBytes"),
     cpus: count("cpus"),
   };
+}
+
+function readWorld(node: JsonNode): SavedWorld {
+  const clocks = node.member("clocks"), places = node.member("vdso");
+  return {
+    clocks: amounts(clocks, CLOCKS),
+    vdso: places.isAbsent ? null : amounts(places, VDSO_PLACES),
+    hidesProcessors: node.member("hidesProcessors").boolean(),
+  };
+}
+
+function amounts<N extends string>(node: JsonNode, names: readonly N[]): Record<N, number> {
+  const all = names.map((name) => [name, node.member(name).amount()] as const);
+  return Object.fromEntries(all) as Record<N, number>;
 }
 
 function readContainer(node: JsonNode): SavedContainer {
@@ -117,14 +145,19 @@ function list(node: JsonNode, name: string, max: number): JsonNode[] {
   return items.length <= max ? items : member.expected(`${max} at most`);
 }
 
+/** The memory that a snapshot takes, and what there is at most, bytes. */
+interface MemoryNeed {
+  readonly needed: number;
+  readonly allowed: number;
+}
+
 /**
  * Checks that a snapshot can go on here.
- * @param memoryBytes that guests may have at most
  * @throws UserError with the name of what is missing
  */
-export function checkMachine(saved: SnapshotHeader, here: MachineFacts, memoryBytes: number): void {
+export function checkMachine(saved: MachineFacts, here: MachineFacts, memory: MemoryNeed): void {
   const problem = versionProblem(saved, here) ?? processorProblem(saved, here) ??
-    memoryProblem(saved, memoryBytes);
+    memoryProblem(memory);
   if (problem !== null) throw new UserError(`the snapshot cannot be restored here: ${problem}`);
 }
 
@@ -159,8 +192,8 @@ function processorProblem(saved: MachineFacts, here: MachineFacts): string | nul
 
 const MIB = 2 ** 20;
 
-function memoryProblem({ frameBytes }: SnapshotHeader, memoryBytes: number): string | null {
-  if (frameBytes <= memoryBytes) return null;
-  const needed = Math.ceil(frameBytes / MIB), allowed = Math.floor(memoryBytes / MIB);
-  return `it has ${needed} MiB of memory, and the limit is ${allowed} MiB`;
+function memoryProblem({ needed, allowed }: MemoryNeed): string | null {
+  if (needed <= allowed) return null;
+  const [more, less] = [Math.ceil(needed / MIB), Math.floor(allowed / MIB)];
+  return `it has ${more} MiB of memory, and the limit is ${less} MiB`;
 }

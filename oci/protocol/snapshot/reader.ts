@@ -86,9 +86,12 @@ export class SnapshotReader {
     return this.#frames.length;
   }
 
-  /** The saved pages [512 * i, 512 * (i + 1)), fewer in the last section. */
-  frames(i: number): Uint8Array {
-    return this.#content(this.#frames[i]!);
+  /**
+   * The saved pages [512 * i, 512 * (i + 1)), fewer in the last section.
+   * @param into may hold them: of 2 MiB; absent: a new buffer does
+   */
+  frames(i: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    return this.#content(this.#frames[i]!, into);
   }
 
   /** Checks the contents of all sections. @throws SnapshotFileError if one is damaged */
@@ -96,8 +99,11 @@ export class SnapshotReader {
     for (const section of this.#sections) this.#content(section);
   }
 
-  #content(section: Section): Uint8Array {
-    const stored = new Uint8Array(section.stored);
+  #content(
+    section: Section,
+    into: Uint8Array<ArrayBuffer> = new Uint8Array(section.stored),
+  ): Uint8Array<ArrayBuffer> {
+    const stored = into.subarray(0, section.stored);
     this.#source.read(stored, section.offset);
     const place = `the section at ${section.offset}`;
     if (this.#codec.crc32(stored, 0) !== section.crc) {
@@ -109,7 +115,7 @@ export class SnapshotReader {
     return bytes;
   }
 
-  #expand(stored: Uint8Array, length: number, place: string): Uint8Array {
+  #expand(stored: Uint8Array, length: number, place: string): Uint8Array<ArrayBuffer> {
     try {
       return this.#codec.expand(stored, length);
     } catch (cause) {
