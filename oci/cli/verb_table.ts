@@ -3,6 +3,7 @@
  * in another part (part_table.ts); this table has only their declarations.
  */
 
+import { command as checkpoint } from "./verbs/checkpoint.ts";
 import { command as create } from "./verbs/create.ts";
 import { command as deleteCommand } from "./verbs/delete.ts";
 import { command as events } from "./verbs/events.ts";
@@ -22,6 +23,7 @@ import { command as doCommand } from "./verbs/do.ts";
 import { helpCommand } from "./verbs/help.ts";
 import { manCommand } from "./verbs/man.ts";
 import { completionCommand } from "./verbs/completion.ts";
+import { command as restore } from "./verbs/restore.ts";
 import { command as run } from "./verbs/run.ts";
 import { command as spec } from "./verbs/spec.ts";
 import { command as uninstall } from "./verbs/uninstall.ts";
@@ -44,6 +46,8 @@ const COMMANDS: readonly Command[] = [
   ps,
   pause,
   resume,
+  checkpoint,
+  restore,
   wait,
   kill,
   deleteCommand,

@@ -13,7 +13,7 @@ import { allowedCpus, allowedMemory } from "../host/host_limits.ts";
 import { openNamespace, type Proxy } from "../launch/proxy_process.ts";
 import { errnoText } from "../file_error.ts";
 import { UserError } from "../user_error.ts";
-import type { BootSpec, NetworkMode } from "../protocol/boot_spec.ts";
+import type { BootSpec, NetworkMode, RestoreSpec } from "../protocol/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
 import { sizeOfLog } from "./annotated_log.ts";
@@ -24,7 +24,6 @@ import type { Streams } from "./standard_streams.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { runHooks } from "../launch/run_hooks.ts";
-import type { Hooks } from "../spec/hooks_section.ts";
 import { ociState } from "./oci_state.ts";
 
 export interface CreateOptions {
@@ -36,6 +35,14 @@ export interface CreateOptions {
   /** The guest's standard streams; createContainer closes them. */
   readonly streams: Streams;
   readonly pidChoice: PidChoice;
+  /** It goes on from a snapshot; absent: it is a new one. */
+  readonly restore?: RestoreChoice;
+}
+
+interface RestoreChoice {
+  /** The snapshot file; createContainer closes it. */
+  readonly image: number;
+  readonly spec: RestoreSpec;
 }
 
 /** A container that a part of this module works on. */
@@ -58,7 +65,7 @@ export type CreatedProcesses = Pick<ContainerRecord, "sandboxId" | "sentry" | "g
 
 /** The boot spec of this container. */
 export function bootSpec(
-  { id, bundle, settings, streams, proxy, cgroup }: ContainerCreation,
+  { id, bundle, settings, streams, proxy, cgroup, restore }: ContainerCreation,
 ): Omit<BootSpec, "fds"> {
   const { config } = bundle;
   return {
@@ -79,7 +86,8 @@ export function bootSpec(
     files: bundle.files.files,
     timeOffsets: timeOffsetsOf(config.linux),
     network: networkOf(bundle, settings),
-    waitsForStart: true,
+    waitsForStart: restore === undefined,
+    ...(restore === undefined ? {} : { restore: restore.spec }),
     strace: settings.strace,
     debugLogBytes: sizeOfLog(settings.debugLog),
     isQuiet: settings.isQuiet,
@@ -162,13 +170,19 @@ export function checkPair(pair: [number, number] | number, what: string): [numbe
 /** The proxy's namespaces that hooks of the container enter. */
 const ENTERED = ["net", "ipc", "uts"];
 
-/** @param pid of the proxy @throws UserError */
-export function runCreateHooks(hooks: Hooks, record: ContainerRecord, pid: number): void {
+/**
+ * A container that goes on from a snapshot has been made before: hooks run that set up the host
+ * around it, and those of `createContainer` do not, as with runc.
+ *
+ * @throws UserError
+ */
+export function runCreateHooks({ bundle, record, proxy, restore }: ContainerCreation): void {
+  const { hooks } = bundle.config, { pid } = proxy;
   const init = { ...record.init, pid };
   const state = JSON.stringify(ociState({ ...record, init }, "creating"));
   const place = { state, directory: record.bundle };
   runHooks([...hooks.prestart, ...hooks.createRuntime], place);
-  if (hooks.createContainer.length === 0) return;
+  if (hooks.createContainer.length === 0 || restore !== undefined) return;
   const enter = ENTERED.map((name) => openNamespace(`/proc/${pid}/ns/${name}`));
   try {
     runHooks(hooks.createContainer, { ...place, enter });

@@ -20,7 +20,7 @@ import type { ContainerDir } from "../state/store.ts";
 import { putUnixAddress } from "../host/unix_address.ts";
 
 const BACKLOG = 128;
-/** LIMIT: how long a sandbox may take for an answer, in ms, without the time of hooks. */
+/** LIMIT: how long a sandbox may take for an answer, in ms, without the work below. */
 const ANSWER_MS = 60_000;
 /** LIMIT: descriptors that come with an answer. */
 const ANSWER_FDS = 1;
@@ -110,7 +110,7 @@ export function sendRequest<R extends Request>(
     close(sock);
     throw error;
   }
-  return { wait: () => waitForAnswer(sock, request, hooksMs(request) + timeoutMs) };
+  return { wait: () => waitForAnswer(sock, request, workMs(request) + timeoutMs) };
 }
 
 function waitForAnswer<R extends Request>(
@@ -126,8 +126,9 @@ function waitForAnswer<R extends Request>(
   }
 }
 
-/** How long the hooks of a request may run: for ever if one has no time-out. */
-function hooksMs(request: Request): number {
+/** How long the work of a request may take: hooks without a time-out, and big files, for ever. */
+function workMs(request: Request): number {
+  if (request.op === "checkpoint") return Infinity;
   if (request.op !== "start") return 0;
   return request.hooks.reduce((ms, { timeoutSeconds: s }) => ms + (s ?? Infinity) * 1000, 0);
 }

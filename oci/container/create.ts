@@ -1,6 +1,7 @@
 /**
  * Makes a container: its record, its cgroup, its processes on the host, and its first guest
- * process, loaded and not yet running. A failure at any step removes all of it.
+ * process, loaded and not yet running, or the processes of a snapshot, which run at once. A failure
+ * at any step removes all of it.
  *
  *     record "creating" -> proxy on a leash -> boot process and Gofer, or a place in a sandbox
  *       -> hooks -> loaded, confined -> record "created" -> pid file -> off the leash
@@ -101,6 +102,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
     return options.store.list().filter((record) => record.id !== options.id);
   });
+  if (sandbox !== null && options.restore !== undefined) throw cannotJoin(sandbox);
   warnOf(foreignNamespaces(config.linux.namespaces, sandbox), options.globals);
   const log = openLog(dir);
   const leash = checkPair(pipe(O_CLOEXEC), "pipe2");
@@ -133,6 +135,12 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   }
 }
 
+function cannotJoin({ sandboxId }: ContainerRecord): UserError {
+  return new UserError(
+    `a container cannot be restored into a sandbox that is there already, that of ${sandboxId}`,
+  );
+}
+
 /**
  * Calls `fn` and adds "config.json" to errors that begin with a path of that file.
  * @throws UserError
@@ -159,7 +167,7 @@ function complete(making: ContainerCreation, sandbox: ContainerRecord | null): C
   const record: ContainerRecord = {
     ...making.record,
     ...made,
-    status: "created",
+    status: making.restore === undefined ? "created" : "running",
     creator: NO_PROCESS,
     init: processId(proxy.pid),
     namespaces: namespaceInodes(proxy.pid),
@@ -284,10 +292,11 @@ function startOwnSandbox(making: ContainerCreation): CreatedProcesses {
     waiter: making.waiter,
     server,
     join: hostSteps(making),
+    ...(making.restore === undefined ? {} : { image: making.restore.image }),
   });
   for (const fd of [namespace, users]) if (fd >= 0) close(fd);
   try {
-    runCreateHooks(bundle.config.hooks, making.record, proxy.pid);
+    runCreateHooks(making);
     sandbox.confine();
     sandbox.load();
     sandbox.release();

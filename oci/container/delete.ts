@@ -28,13 +28,21 @@ export function deleteContainer(globals: Globals, id: string, isForced: boolean)
   if (lock === null) return;
   try {
     if (!isForced) refuseRunning(store, id);
-    const { record, report } = destroyContainer(dir);
-    if (report !== null) warnOf([`the kernel of ${id} has failed: see ${report}`], globals);
-    if (record !== null) warnOf(poststop(record), globals);
-    writeLog(globals, "info", "deleted", id);
+    removeContainer(globals, dir);
   } finally {
     lock.release();
   }
+}
+
+/**
+ * Removes a container with its processes; the caller holds its lock.
+ * @throws UserError
+ */
+export function removeContainer(globals: Globals, dir: ContainerDir): void {
+  const { id } = dir, { record, report } = destroyContainer(dir);
+  if (report !== null) warnOf([`the kernel of ${id} has failed: see ${report}`], globals);
+  if (record !== null) warnOf(poststop(record), globals);
+  writeLog(globals, "info", "deleted", id);
 }
 
 /** LIMIT: how long another command about the container may take, ms. */

@@ -65,7 +65,7 @@ export function joinSandbox(making: ContainerCreation, other: ContainerRecord): 
     kvm: -1,
   } as const;
   try {
-    runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
+    runCreateHooks(making);
     const spec = { ...bootSpec(making), fds: noFds };
     const [stdin, stdout, stderr, ...further] = stdio;
     const fds = [socket, stdin, stdout, stderr];

@@ -24,7 +24,7 @@ export const RUNTIME_OPTIONS = {
     default: "auto",
     help: "whether the default of --root is an ordinary user's",
   },
-  criu: { value: "PATH", help: "no effect: checkpoints are not supported" },
+  criu: { value: "PATH", help: "no effect: dvisor saves containers itself" },
   overlay: {
     value: "none|memory|file|file:DIR",
     help: "where writes of a container to its root directory go: to that directory (none, the " +

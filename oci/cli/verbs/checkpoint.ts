@@ -1,0 +1,92 @@
+/** `dvisor checkpoint`: saves the state of a running container in a directory. */
+
+import { checkpointContainer } from "../../container/checkpoint.ts";
+import { onlyId } from "../../container/found_container.ts";
+import type { Flags } from "../../options/flags.ts";
+import type { Globals } from "../../options/globals.ts";
+import type { Options } from "../../options/option.ts";
+import { EXIT_FAILURE, usageError } from "../../user_error.ts";
+import {
+  checkParentPath,
+  CHECKPOINT_OPTIONS,
+  imagePath,
+  notSupported,
+  refuseUnsupported,
+  withWorkLog,
+} from "../checkpoint_options.ts";
+import { defineCommand } from "../command.ts";
+
+const OPTIONS = {
+  ...CHECKPOINT_OPTIONS,
+  "leave-running": { help: "the container goes on; otherwise it is removed when it is saved" },
+  compression: {
+    value: "LEVEL",
+    default: "none",
+    help: "none, or a level of zstd, 1 to 19; flate-best-speed (of runsc) is 1",
+  },
+  "pre-dump": {
+    help: "the same as --leave-running: every checkpoint is whole, also one before another",
+  },
+  "parent-path": {
+    value: "DIR",
+    help:
+      "an earlier checkpoint, relative to --image-path: no effect, as every checkpoint is whole",
+  },
+  "page-server": { value: "ADDRESS:PORT", help: "an error: there is none" },
+  "status-fd": { value: "FD", default: "-1", help: "an error: it belongs to --lazy-pages" },
+  "exclude-committed-zero-pages": {
+    help: "no effect: pages of zeros are left out in any case (of runsc)",
+  },
+} as const satisfies Options;
+
+export const command = defineCommand({
+  name: "checkpoint",
+  summary: "save the state of a running container",
+  usage: ["[OPTION...] ID"],
+  operands: ["container"],
+  description: "Saves processes, memory and open files of a running container in a directory, " +
+    "from which dvisor restore goes on. The container is removed then, as with runc, unless " +
+    "--leave-running is given. If anything fails, the container goes on and nothing is left in " +
+    "the directory. Files of the root directory and of volumes are not saved: they have to be " +
+    "there, unchanged, at the restore. Options are those of runc and runsc, and --tcp.",
+  options: OPTIONS,
+  isGoStyle: true,
+  failureCode: EXIT_FAILURE,
+  run(flags, globals) {
+    checkpoint(flags, globals, onlyId(flags.rest, "checkpoint"));
+    return 0;
+  },
+});
+
+function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): void {
+  const { options } = flags, directory = imagePath(flags);
+  refuseUnsupported(flags);
+  if (options["page-server"] !== null) throw notSupported("--page-server");
+  if (options["status-fd"] !== "-1") throw notSupported("--status-fd");
+  const compression = parseCompression(options.compression);
+  if (options["parent-path"]) checkParentPath(directory, options["parent-path"]);
+  withWorkLog(options["work-path"] || null, "dump.log", () => {
+    const begin = performance.now();
+    const { bytes } = checkpointContainer(globals, id, {
+      directory,
+      leaveRunning: options["leave-running"] || options["pre-dump"],
+      compression,
+      sockets: options.tcp,
+    });
+    return `saved ${bytes} bytes in ${Math.round(performance.now() - begin)} ms`;
+  });
+}
+
+/** The highest level of zstd. */
+const LEVEL_MAX = 19;
+
+/** @returns a level of zstd, 0: none @throws UserError */
+export function parseCompression(text: string): number {
+  if (text === "none") return 0;
+  if (text === "flate-best-speed") return 1;
+  const level = /^\d{1,2}$/.test(text) ? Number(text) : NaN;
+  if (level >= 1 && level <= LEVEL_MAX) return level;
+  throw usageError(
+    `--compression is "${text}", expected none, flate-best-speed, or 1 to ${LEVEL_MAX}`,
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * Saves the state of a container. Neighbours: image_directory.ts (the file),
+ * boot/control/request_handler.ts.
+ */
+
+import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { close, pipe, write } from "../../ffi/sys/files.ts";
+import { holdInterrupts } from "../launch/command_signals.ts";
+import type { Globals } from "../options/globals.ts";
+import { writeLog } from "../options/client_log.ts";
+import type { Answers, CheckpointOptions } from "../protocol/control_protocol.ts";
+import { UserError } from "../user_error.ts";
+import { checkPair } from "./container_creation.ts";
+import { removeContainer } from "./delete.ts";
+import { findContainer, type FoundContainer } from "./found_container.ts";
+import { NewImage } from "./image_directory.ts";
+
+interface CheckpointChoice extends CheckpointOptions {
+  /** Host path of the checkpoint's directory. */
+  readonly directory: string;
+}
+
+/**
+ * Writes the container's state to a directory. Unless it is left running, the container is removed
+ * then, as with runc. If that fails, the container goes on.
+ *
+ * @throws UserError
+ */
+export function checkpointContainer(
+  globals: Globals,
+  id: string,
+  choice: CheckpointChoice,
+): Answers["checkpoint"] {
+  const { store } = globals, lock = findContainer(store, id).dir.lock();
+  try {
+    const found = findContainer(store, id);
+    refuseUnlessSavable(found);
+    holdInterrupts();
+    const saved = save(found, choice);
+    writeLog(globals, "info", `saved in ${choice.directory}`, id);
+    if (!choice.leaveRunning) removeContainer(globals, found.dir);
+    return saved;
+  } finally {
+    lock?.release();
+  }
+}
+
+function refuseUnlessSavable({ status, record }: FoundContainer): void {
+  if (status !== "running" && status !== "paused") {
+    throw new UserError(`a container cannot be saved in the ${status} state`);
+  }
+  if (record.upper) {
+    throw new UserError(
+      "a container with --overlay=file cannot be saved: what it has written goes with it",
+    );
+  }
+}
+
+/**
+ * The sandbox stands still until the file has its name: it ends by the byte in the pipe, and goes
+ * on if this process ends before that.
+ */
+function save(found: FoundContainer, choice: CheckpointChoice): Answers["checkpoint"] {
+  const { directory, ...options } = choice, image = new NewImage(directory);
+  const [verdict, ours] = checkPair(pipe(O_CLOEXEC), "pipe2");
+  try {
+    const { id } = found.record, fds = [image.fd, verdict];
+    const saved = found.ask({ op: "checkpoint", id, ...options }, fds);
+    image.publish();
+    image.close();
+    if (!options.leaveRunning) write(ours, addressOf(allocBuffer(1)), 1);
+    return saved;
+  } catch (error) {
+    image.discard();
+    throw error;
+  } finally {
+    for (const fd of [verdict, ours]) close(fd);
+  }
+}
