@@ -95,7 +95,7 @@ function restoreFrom(
     turns: outside.turns,
     goferClient: () => outside.gofer,
     // The new start may have a copy of the tree.
-    reconnect: { isCopy: true, deleted: null },
+    reconnect: { isCopy: true },
   };
   const image = { bytes: reader.bytes(SECTION_GRAPH), kept: [], frames: [], facts: header.world };
   const { kernel, guests } = decodeWorld(image, realTable(), surroundings, loaded);
