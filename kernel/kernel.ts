@@ -25,7 +25,8 @@ import { SysctlStore } from "./proc/fs/sysctl_store.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { SecretStore } from "./fs/tmpfs/secret.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
-import { type HostEvents, Loop } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { LoopDriver } from "./loop_driver.ts";
 import { HostFdFs } from "./fs/hostfd/host_inode.ts";
 import { FifoOpener } from "./ipc/fifo.ts";
 import { HostFifoOpener } from "./ipc/host_fifo.ts";
@@ -73,6 +74,8 @@ interface KernelOptions extends ContainmentOptions {
   readonly observer?: CallObserver | null;
   /** Text of the host's /proc/cpuinfo, from which the guest's is made. */
   readonly cpuInfo?: string;
+  /** Another kernel on the same arena, platform and driver. */
+  readonly beside?: SandboxKernel;
   /** The network namespace outside, for sandboxes with host networking. */
   readonly network?: HostNetwork | null;
 }
@@ -126,11 +129,12 @@ export class SandboxKernel implements Kernel {
   private readonly debugLog: LineLog | null;
 
   constructor(
-    host: Host & HostEvents,
-    platform: Platform,
+    host: Host,
+    driver: LoopDriver,
     arena: Arena,
     options: KernelOptions,
   ) {
+    const { platform } = driver;
     this.host = host;
     this.platform = platform;
     this.debugLog = options.log ?? null;
@@ -138,7 +142,7 @@ export class SandboxKernel implements Kernel {
     this.containment = new Containment(this, options);
     // The machine's uptime, as CLOCK_BOOTTIME has it; the kernel has no boot time of its own.
     this.bootNs = 0;
-    this.memory = new MemoryContext(arena, platform, host);
+    this.memory = new MemoryContext(arena, platform, host, options.beside?.memory);
     this.oom = new OomKiller(this);
     const loops = new LoopDevices(), hooks = new TaskTerminalHooks(this);
     const devices = new DeviceNumbers(), special = this.makeSpecialFiles(devices);
@@ -155,7 +159,7 @@ export class SandboxKernel implements Kernel {
       new TmpfsFs(account, this.memory.frames, this.vfs, unlimited),
     );
     this.secrets = new SecretStore(account, this.vfs, this.memory.frames);
-    this.loop = new Loop(this, host, this.memory);
+    this.loop = new Loop(this, driver, this.memory);
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     this.keys = new KeyStore(sysctl, host, this.timers);
@@ -250,20 +254,13 @@ export class SandboxKernel implements Kernel {
   }
 
   /**
-   * Runs until the first process ends; returns its wait status. This is the only fence around work
-   * for guests: an exception ends the process that caused it, and the loop goes on.
+   * Runs until the first process ends, and those of all kernels that the driver has beside this
+   * one; returns its wait status.
    *
    * @throws KernelBug if the sandbox cannot go on
    */
   run(): number {
-    for (;;) {
-      try {
-        this.containment.endCondemned();
-        this.loop.run();
-        return this.initStatus;
-      } catch (cause) {
-        this.containment.contain(cause);
-      }
-    }
+    this.loop.run();
+    return this.initStatus;
   }
 }

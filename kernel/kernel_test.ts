@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { ContainmentOptions } from "./containment.ts";
 import { KernelBug } from "./core/kernel_bug.ts";
 import { SandboxKernel } from "./kernel.ts";
+import { LoopDriver } from "./loop_driver.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { BLOCKED, HANDLING } from "./task/task.ts";
 import { IoHost } from "./testing/io_host.ts";
@@ -45,13 +46,9 @@ class End extends Timer {
 
 const REPORT = "RangeError: Invalid array length\nno process is to blame";
 
-class EventlessHost extends IoHost {
-  poll(_timeoutNs: number): void {}
-  awaitDoorbell(_timeoutNs: number): void {}
-}
-
 function kernelOn(lab: LabKernel, options: ContainmentOptions): SandboxKernel {
-  return new SandboxKernel(new EventlessHost(), lab.platform, lab.memory.arena, {
+  const host = new IoHost(), driver = new LoopDriver(host, lab.platform);
+  return new SandboxKernel(host, driver, lab.memory.arena, {
     hostname: "lab",
     ...options,
   });

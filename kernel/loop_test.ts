@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { SYS_getppid } from "../ffi/abi/syscall_numbers.ts";
 import { type Context, TRAP_SYSCALL } from "../platform/platform.ts";
 import { Loop } from "./loop.ts";
+import { LoopDriver } from "./loop_driver.ts";
 import { changeCredentials } from "./task/change_credentials.ts";
 import { cpuUse } from "./cgroup/cpu.ts";
 import { RUNNING, type Task } from "./task/task.ts";
@@ -23,8 +24,8 @@ class Crowd {
   constructor(limit: number) {
     this.limit = limit;
     this.kernel.platform.poll = () => this.posted.shift() ?? null;
-    const events = { poll: () => {}, awaitDoorbell: () => {} };
-    this.loop = new Loop(this.kernel, events, { reclaim: () => false });
+    const driver = new LoopDriver(this.kernel.host, this.kernel.platform);
+    this.loop = new Loop(this.kernel, driver, { reclaim: () => false });
   }
 
   /** @param isEager its next call comes at once */

@@ -41,8 +41,8 @@ const SLOW_NS = 100_000;
  */
 const QUICK = 16;
 /**
- * LIMIT: traps between reads of the clock while several accounts have tasks. A task of another
- * account waits for that many traps at worst.
+ * LIMIT: traps between reads of the clock while several accounts or kernels have tasks. A task of
+ * another account waits for that many traps at worst.
  */
 const SHARED_BATCH = 8;
 /** How often the CPU time of the kernel's thread is read, in ns. */
@@ -59,6 +59,11 @@ const FAIR_BATCH = 4;
 /** How long accounts are served in turn before timers and the host are polled, ns. */
 const ROUND_NS = 50_000;
 
+/** Hands the stops of all kernels to the inbox of each. */
+interface StopDistributor {
+  distribute(): void;
+}
+
 /** The part of the kernel object that serving uses. */
 export interface ServedKernel {
   readonly platform: Platform;
@@ -73,9 +78,13 @@ export class TurnServer {
   readonly fair: FairTurns;
   /** Stops that were held back while the world stood still (snapshot/quiesce.ts). */
   readonly held: Fifo<Context> = new Fifo();
+  /** Stops of this kernel, among others of the process, that wait for its turn. */
+  readonly inbox: Fifo<Context> = new Fifo();
   /** The record of long turns (--turns); null: turns are not measured. */
   turns: TurnLog | null = null;
   isStopped: boolean = false;
+  /** Null: the platform has stops of this kernel alone. */
+  private distributor: StopDistributor | null = null;
   private readonly kernel: ServedKernel;
   private readonly platform: Platform;
   private readonly host: Host;
@@ -105,8 +114,28 @@ export class TurnServer {
     this.fair = new FairTurns(kernel.clock.accounts);
   }
 
+  /** HOT */
   get hasWork(): boolean {
-    return !this.runQueue.isEmpty || this.fair.pending > 0;
+    if (!this.runQueue.isEmpty || this.fair.pending > 0) return true;
+    return this.held.length > 0 || this.inbox.length > 0;
+  }
+
+  /** The platform has stops of this kernel alone. */
+  get isAlone(): boolean {
+    return this.distributor === null;
+  }
+
+  /** Takes stops from the inbox from now on; null: from the platform. */
+  takeFrom(distributor: StopDistributor | null): void {
+    this.distributor = distributor;
+  }
+
+  /** The next stop of a task of this kernel, or null. HOT */
+  poll(): Context | null {
+    const { distributor, inbox } = this;
+    if (distributor === null) return this.platform.poll();
+    if (inbox.length === 0) distributor.distribute();
+    return inbox.shift() ?? null;
   }
 
   /** Called when the kernel's clock has moved: nothing is charged for the time in between. */
@@ -168,11 +197,11 @@ export class TurnServer {
 
   /** Serves one batch. Returns the number of traps and queued tasks. HOT */
   private turn(): number {
-    const { platform, kernel } = this;
+    const { kernel } = this;
     const most = this.blind, isShared = this.clock.accounts.count > 1;
     let n = 0, first: Task | null = null;
     for (let looks = 0; n < most;) {
-      const ctx = platform.poll();
+      const ctx = this.poll();
       if (ctx === null) {
         if (n === 0 || ++looks > EAGER_LOOKS || !this.runQueue.isEmpty) break;
         continue;
@@ -224,13 +253,12 @@ export class TurnServer {
     const { clock } = this, elapsedNs = now - clock.nowNs;
     const excessNs = clock.account(elapsedNs, handled);
     const isShared = clock.accounts.count > 1, isSlow = elapsedNs > SLOW_NS;
+    const most = isShared || this.distributor !== null ? SHARED_BATCH : BATCH;
     if (isSlow) {
       this.blind = 1;
       this.quick = 0;
-    } else if (isShared && this.blind > SHARED_BATCH) this.blind = SHARED_BATCH;
-    else if (this.blind < (isShared ? SHARED_BATCH : BATCH) && ++this.quick > QUICK) {
-      this.blind *= 2;
-    }
+    } else if (this.blind > most) this.blind = most;
+    else if (this.blind < most && ++this.quick > QUICK) this.blind *= 2;
     if (excessNs > 0 && isSlow) this.chargeExcess(excessNs);
     if (!isShared) return;
     if (isSlow) this.fairUntilNs = Math.max(this.fairUntilNs, now + FAIR_AFTER_SLOW_NS);
@@ -280,10 +308,10 @@ export class TurnServer {
    * once.
    */
   private collect(): number {
-    const { platform, fair, runQueue, held } = this;
+    const { fair, runQueue, held } = this;
     let n = 0;
     for (let ctx = held.shift(); ctx !== undefined; ctx = held.shift()) n += this.place(ctx);
-    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) n += this.place(ctx);
+    for (let ctx = this.poll(); ctx !== null; ctx = this.poll()) n += this.place(ctx);
     for (let left = runQueue.length; left > 0; left--) {
       const task = runQueue.shift();
       if (task === null) break;

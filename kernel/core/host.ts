@@ -31,6 +31,8 @@ export interface Host {
   monotonicNs(): number;
   /** What `monotonicNs` adds to the host's CLOCK_MONOTONIC, whole ns (snapshot/clocks.ts). */
   monotonicOffsetNs: number;
+  /** Keeps events of watched descriptors back, from now on; false: dispatches those, and others. */
+  holdEvents(isHeld: boolean): void;
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;

@@ -1,6 +1,7 @@
 /**
- * The memory state that all processes of a sandbox share: the arena, its frames, windows, TLBs and
- * patched sites. The kernel makes one; every MemoryManager has it as `ctx`.
+ * The memory state that all processes of a kernel share: the arena, its frames, windows, TLBs and
+ * patched sites. The kernel makes one; every MemoryManager has it as `ctx`. Kernels of one process
+ * have an arena, its pool of frames and its windows together.
  */
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
@@ -59,12 +60,14 @@ export class MemoryContext {
   private moveFrame: number = -1;
   private lastIno: number = 0;
 
-  constructor(arena: Arena, platform: Platform, host: Host) {
+  /** @param beside that of another kernel, with which this one shares the arena */
+  constructor(arena: Arena, platform: Platform, host: Host, beside: MemoryContext | null = null) {
     this.arena = arena;
     this.platform = platform;
     this.host = host;
-    this.frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
-    this.windows = new FileWindows(arena);
+    const waiter = new EndsOfSpaces(platform, host);
+    this.frames = new FrameAllocator(arena, waiter, beside?.frames.pool);
+    this.windows = beside?.windows ?? new FileWindows(arena);
     this.leavingSpaces = new LeavingSpaces(platform);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);

@@ -2,7 +2,7 @@
  * Quiescence: the world stops between two turns of the loop, so that all its state is in objects,
  * and goes on later, which no guest can see. docs/internals/snapshots.md says what is waited for.
  *
- * Neighbours: loop.ts (calls `stand` in place of a turn), turn_server.ts (serves the stops that
+ * Neighbours: loop.ts (calls `step` in place of a turn), turn_server.ts (serves the stops that
  * were held back).
  */
 
@@ -25,6 +25,8 @@ import { AWAIT_CALL, AWAIT_FULL, AWAIT_TRACED, DEAD, RUNNING, type Task } from "
 const TICK_NS = 1_000_000;
 /** How long a wait for address spaces sleeps between two looks: nothing reports their changes. */
 const SPACE_LOOK_NS = 50_000;
+/** The world runs, is being stopped, or stands still. */
+const RUNS = 0, STOPPING = 1, STILL = 2;
 
 /** What the world stands still for. */
 export interface StandstillListener {
@@ -45,30 +47,27 @@ export interface StoppedKernel {
   readonly memory: MemoryContext;
 }
 
-/** The part of the loop that quiescence uses. */
-interface StoppedLoop {
-  readonly server: {
-    readonly isStopped: boolean;
-    /** Stops that are held back. */
-    readonly held: Fifo<Context>;
-    /** Charges what was served until `now`. */
-    closeBatch(now: number): void;
-    /** Contexts with a stop that waits to be served. */
-    waitingTraps(): Context[];
-  };
-  readonly events: { awaitDoorbell(timeoutNs: number): void };
-  readonly spin: { readonly guestNs: number };
+/** The part of the turn server that quiescence uses. */
+interface StoppedServer {
+  readonly isStopped: boolean;
+  /** Stops that are held back. */
+  readonly held: Fifo<Context>;
+  /** The next stop of a task of the kernel, or null. */
+  poll(): Context | null;
+  /** Charges what was served until `now`. */
+  closeBatch(now: number): void;
+  /** Contexts with a stop that waits to be served. */
+  waitingTraps(): Context[];
 }
 
 export class Quiescence {
   private readonly kernel: StoppedKernel;
-  private readonly server: StoppedLoop["server"];
-  private readonly events: StoppedLoop["events"];
-  private readonly spin: StoppedLoop["spin"];
+  private readonly server: StoppedServer;
+  private readonly spin: { readonly guestNs: number };
   /** Null: the world runs, and is not asked to stop. */
   private listener: StandstillListener | null = null;
   private isWanted: boolean = false;
-  private nextTickNs: number = 0;
+  private phase: number = RUNS;
   /** Contexts with a stop that waits to be served, and the time from which it waits, ns. */
   private readonly stopped: Map<Context, number> = new Map();
   /** Contexts whose next stop is to come. */
@@ -78,10 +77,13 @@ export class Quiescence {
   /** Spaces that have not acknowledged all their changes. */
   private readonly changing: Set<AddressSpace> = new Set();
 
-  constructor(kernel: StoppedKernel, { server, events, spin }: StoppedLoop) {
+  constructor(
+    kernel: StoppedKernel,
+    server: StoppedServer,
+    spin: { readonly guestNs: number },
+  ) {
     this.kernel = kernel;
     this.server = server;
-    this.events = events;
     this.spin = spin;
   }
 
@@ -104,33 +106,53 @@ export class Quiescence {
     this.isWanted = false;
   }
 
-  /** Tells the listener that the loop runs no more. */
+  /** Tells the listener that the loop runs no more, or has met a fault. */
   end(): void {
     const { listener } = this;
+    this.letGo();
     this.listener = null;
     listener?.onSandboxEnd();
   }
 
-  /** Called by the loop between two turns: the world stops, stands still, and goes on. */
-  stand(): void {
-    const { listener, server, kernel: { host, platform } } = this;
-    if (listener === null) return;
-    if (!this.isWanted) return this.letGo();
+  /** Another step is due at once. */
+  get hasWork(): boolean {
+    return this.phase !== STOPPING;
+  }
+
+  /** How long the loop may sleep before the next step, ns. */
+  get sleepNs(): number {
+    return this.due.size + this.asked.size > 0 ? TICK_NS : SPACE_LOOK_NS;
+  }
+
+  /**
+   * Called by the loop in place of a turn while `isAsked`: the world stops, stands still and goes
+   * on, a step each time. Other kernels of the process have turns in between.
+   */
+  step(): void {
+    try {
+      if (this.isWanted && this.phase === RUNS) this.begin();
+      if (this.isWanted && this.phase === STOPPING && this.isStill()) this.enter();
+      if (this.isWanted && this.phase === STILL) this.listener?.onStandstill();
+      if (!this.isWanted || this.server.isStopped) this.letGo();
+    } catch (cause) {
+      this.letGo();
+      throw cause;
+    }
+  }
+
+  private begin(): void {
+    const { kernel: { host, platform }, server } = this;
     server.closeBatch(host.monotonicNs());
+    host.holdEvents(true);
     // A thread that has stopped leaves its processor to those that have to.
     platform.setSpinBudget(0);
-    try {
-      this.stopAll();
-      while (!this.isStill()) {
-        if (server.isStopped) return;
-        this.wait();
-      }
-      this.kernel.memory.frames.pool.settle();
-      while (this.isWanted && !server.isStopped) listener.onStandstill();
-    } finally {
-      this.letGo();
-      platform.setSpinBudget(this.spin.guestNs);
-    }
+    this.phase = STOPPING;
+    this.stopAll();
+  }
+
+  private enter(): void {
+    this.kernel.memory.frames.pool.settle();
+    this.phase = STILL;
   }
 
   /** Interrupts what runs, and asks for what is missing of all others. */
@@ -187,8 +209,8 @@ export class Quiescence {
 
   /** Takes what has arrived. True: nothing is missing. */
   private isStill(): boolean {
-    const { kernel: { host, platform } } = this, now = host.monotonicNs();
-    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) this.take(ctx, now);
+    const { server } = this, now = this.kernel.host.monotonicNs();
+    for (let ctx = server.poll(); ctx !== null; ctx = server.poll()) this.take(ctx, now);
     for (const space of this.changing) {
       if (space.ackedSeq >= space.seq || space.broken) this.changing.delete(space);
     }
@@ -213,18 +235,6 @@ export class Quiescence {
     this.complete(task);
   }
 
-  private wait(): void {
-    const { events, kernel: { host, platform } } = this;
-    const isStopping = this.due.size + this.asked.size > 0;
-    if (platform.prepareSleep()) events.awaitDoorbell(isStopping ? TICK_NS : SPACE_LOOK_NS);
-    platform.finishSleep();
-    // The platform's time is the host's, which no snapshot moves.
-    const now = host.monotonicNs() - host.monotonicOffsetNs;
-    if (now < this.nextTickNs) return;
-    this.nextTickNs = now + TICK_NS;
-    platform.tick(now);
-  }
-
   /** The world goes on, with the stops that were held back. Their wait is no time in guest code. */
   private letGo(): void {
     const now = this.kernel.host.monotonicNs();
@@ -237,5 +247,9 @@ export class Quiescence {
     this.asked.clear();
     this.changing.clear();
     if (!this.server.isStopped) this.listener = null;
+    if (this.phase === RUNS) return;
+    this.phase = RUNS;
+    this.kernel.platform.setSpinBudget(this.spin.guestNs);
+    this.kernel.host.holdEvents(false);
   }
 }

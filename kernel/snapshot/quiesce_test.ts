@@ -10,6 +10,7 @@ import {
   TRAP_SYSCALL,
 } from "../../platform/platform.ts";
 import { Loop } from "../loop.ts";
+import { LoopDriver } from "../loop_driver.ts";
 import { resume } from "../task/alert.ts";
 import { changeCredentials } from "../task/change_credentials.ts";
 import { AWAIT_FULL, BLOCKED, FROZEN, RUNNING, type Task } from "../task/task.ts";
@@ -63,8 +64,8 @@ class World implements StandstillListener {
     const { kernel } = this, { platform } = kernel;
     platform.contextMaker = (space) => new StopContext(space, platform.fpuSize, this.posted);
     platform.poll = () => this.posted.shift() ?? null;
-    const events = { poll: () => {}, awaitDoorbell: () => {} };
-    this.loop = new Loop(kernel, events, { reclaim: () => false });
+    const driver = new LoopDriver(kernel.host, platform);
+    this.loop = new Loop(kernel, driver, { reclaim: () => false });
     kernel.enqueue = (task) => this.loop.runQueue.push(task);
   }
 
@@ -91,8 +92,16 @@ class World implements StandstillListener {
 
   /** Stops the world once. */
   stand(): void {
-    assert(this.loop.quiescence.request(this));
-    this.loop.quiescence.stand();
+    const { kernel: { platform, host }, loop: { quiescence } } = this;
+    assert(quiescence.request(this));
+    for (;;) {
+      quiescence.step();
+      if (!quiescence.isAsked) return;
+      assertEquals([quiescence.hasWork, quiescence.sleepNs > 0], [false, true]);
+      platform.prepareSleep();
+      platform.finishSleep();
+      platform.tick(host.nowNs);
+    }
   }
 
   /** Serves what is there, one batch. */
@@ -343,7 +352,7 @@ Deno.test("a request that is taken back before the next turn does nothing", () =
     const task = world.task(), { quiescence } = world.loop;
     assert(quiescence.request(world));
     quiescence.resume();
-    quiescence.stand();
+    quiescence.step();
     assertEquals([world.stands, quiescence.isAsked, contextOf(task).isRunning], [0, false, true]);
   }));
 

@@ -1030,7 +1030,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Loop,
     "Loop",
-    "server kernel platform host events timers memory deferred nextSliceNs spin quiescence isApart isAsleep nextTickNs nextHostPollNs ticks",
+    "server driver quiescence kernel host timers memory deferred nextSliceNs nextTickNs ticks",
   ),
   stateRow(
     LoopControlFile,
@@ -1810,7 +1810,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TurnServer,
     "TurnServer",
-    "runQueue fair held turns isStopped kernel platform host clock fairUntilNs blind quick isMixed handled isFair last cpuNs nextCpuReadNs",
+    "runQueue fair held inbox turns isStopped distributor kernel platform host clock fairUntilNs blind quick isMixed handled isFair last cpuNs nextCpuReadNs",
   ),
   stateRow(UdpCounters, "UdpCounters", "received sent refused overflows dropped"),
   stateRow(

@@ -83,9 +83,8 @@ export function decodeWorld(
   const options = { host: surroundings, kept, frames: withVdso(frames, facts.vdso, surroundings) };
   const root = decodeGraph(bytes, table, options);
   if (!isWorld(root)) throw new ImageError(0, "the image of a kernel");
-  const { loop, memory } = root.kernel;
+  const { memory } = root.kernel;
   if (facts.hidesProcessors) memory.hideProcessors();
-  loop.attach();
   resumeClocks(root.kernel, facts.clocks);
   return root;
 }

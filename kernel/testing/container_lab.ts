@@ -26,13 +26,8 @@ import { MountNamespace } from "../vfs/mounts.ts";
 import { openAt } from "../vfs/open.ts";
 import { findAt } from "../vfs/status.ts";
 import { BufferCursor } from "../vfs/vfs_testing.ts";
-import { IoHost } from "./io_host.ts";
+import { LoopDriver } from "../loop_driver.ts";
 import { LabKernel } from "./task_lab.ts";
-
-class EventlessHost extends IoHost {
-  poll(_timeoutNs: number): void {}
-  awaitDoorbell(_timeoutNs: number): void {}
-}
 
 /** Keeps the wait statuses of processes that ended. */
 export class Ends implements ExitListener {
@@ -51,8 +46,8 @@ export const image = new Uint8Array(writeExecutable(0x401000, [
 export class ContainerLab {
   readonly lab: LabKernel = new LabKernel();
   readonly kernel: SandboxKernel = new SandboxKernel(
-    new EventlessHost(),
-    this.lab.platform,
+    this.lab.host,
+    new LoopDriver(this.lab.host, this.lab.platform),
     this.lab.memory.arena,
     { hostname: "host" },
   );

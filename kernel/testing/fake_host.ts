@@ -3,12 +3,13 @@
 import { EBADF } from "../../ffi/abi/errno.ts";
 import type { Host, HostFileStatus } from "../core/host.ts";
 import type { Waiter } from "../core/wait.ts";
+import type { HostEvents } from "../loop_driver.ts";
 
-export class FakeHost implements Host {
+export class FakeHost implements Host, HostEvents {
   /** The CPU time that `processCpuNs` returns for each process, ns. */
   readonly cpuNsOf: Map<number, number> = new Map();
-  /** The host's CLOCK_MONOTONIC. */
-  nowNs: number = 1_000_000_000;
+  /** The host's CLOCK_MONOTONIC, which views of the same host share. */
+  private readonly time: { nowNs: number };
   monotonicOffsetNs: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
@@ -17,14 +18,23 @@ export class FakeHost implements Host {
   readonly heap = null;
   private seed: number;
 
-  constructor(seed: number = 1) {
+  constructor(seed: number = 1, time: { nowNs: number } = { nowNs: 1_000_000_000 }) {
     this.seed = seed;
+    this.time = time;
+  }
+
+  get nowNs(): number {
+    return this.time.nowNs;
+  }
+  set nowNs(ns: number) {
+    this.time.nowNs = ns;
   }
 
   monotonicNs(): number {
     this.nowNs += 1000;
     return this.nowNs + this.monotonicOffsetNs;
   }
+  holdEvents(_isHeld: boolean): void {}
   realtimeSec(): number {
     return Math.floor(this.nowNs / 1e9);
   }
@@ -91,4 +101,5 @@ export class FakeHost implements Host {
     return -EBADF;
   }
   unwatch(_fd: number): void {}
+  poll(_timeoutNs: number): void {}
 }

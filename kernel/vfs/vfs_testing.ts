@@ -52,6 +52,7 @@ export class TestHost implements Host {
   monotonicNs(): number {
     return this.monotonic;
   }
+  holdEvents(_isHeld: boolean): void {}
   realtimeSec(): number {
     return this.sec;
   }

@@ -11,6 +11,7 @@ import { SIGKILL } from "../../ffi/abi/signal.ts";
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import type { ReportSink } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
+import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { TurnLog } from "../../kernel/observe/turns.ts";
@@ -72,7 +73,7 @@ export class Sandbox
   constructor(machine: Machine, spec: BootSpec, waiter: BootSocket) {
     const { host, arena } = machine;
     const log = this.log = new DebugLog(spec.fds.debugLog, spec.debugLogBytes);
-    host.beforeSleep = () => log.flush();
+    host.events.beforeSleep = () => log.flush();
     this.#machine = machine;
     this.#spec = spec;
     this.#waiter = waiter;
@@ -80,7 +81,7 @@ export class Sandbox
     const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
     this.kernel = restored?.kernel ?? this.#newKernel();
     const { memory } = this.kernel;
-    host.onRest = () => memory.releaseCaches();
+    host.events.onRest = () => memory.releaseCaches();
     this.places = new Places(this.kernel);
     const { witness } = machine;
     this.#killCounter = witness === null ? null : new KillCounter(this.kernel, witness);
@@ -96,7 +97,7 @@ export class Sandbox
 
   #newKernel(): SandboxKernel {
     const spec = this.#spec, { host, platform, arena, cpuInfo, network } = this.#machine;
-    const kernel = new SandboxKernel(host, platform, arena, {
+    const kernel = new SandboxKernel(host, new LoopDriver(host, platform), arena, {
       hostname: spec.hostname,
       log: this.log,
       observer: this.#observer(),

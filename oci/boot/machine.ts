@@ -67,7 +67,7 @@ export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
   const best = spec.bestPlatform === null ? findBest(spec.fds.kvm, prepareGuest) : null;
   const { platform, name } = choosePlatform(spec, best, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes, heap);
-  host.watchDoorbell(platform.doorbellFd);
+  host.events.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo();
   const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
   const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;

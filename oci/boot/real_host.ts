@@ -1,12 +1,12 @@
 /**
  * The kernel's Host: clocks, randomness, I/O on host descriptors that the sandbox was given, and
- * the events of those descriptors. Only here do requests of the kernel become host calls.
+ * the events of those descriptors. Only here do requests of the kernel become host calls. Each
+ * kernel of a process has one, with a clock of its own.
  *
- * Neighbours: kernel/core/host.ts (the contract), ffi/ (the calls). Not here: opening anything by
- * name.
+ * Neighbours: kernel/core/host.ts (the contract), host_events.ts (the epoll set, which they share),
+ * ffi/ (the calls). Not here: opening anything by name.
  */
 
-import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import {
   SYS_accept4,
@@ -28,8 +28,6 @@ import {
 } from "../../ffi/sys/clock.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
-import { EPOLLET, EPOLLIN, EPOLLONESHOT } from "../../ffi/abi/epoll.ts";
-import { Epoll } from "../../ffi/sys/epoll.ts";
 import { descriptorLimit } from "../../ffi/sys/descriptor_limit.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import {
@@ -45,15 +43,14 @@ import {
   write,
 } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { Fifo } from "../../kernel/core/fifo.ts";
 import type { Host, HostFileStatus } from "../../kernel/core/host.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
-import type { HostEvents } from "../../kernel/loop.ts";
+import type { HostEvents } from "../../kernel/loop_driver.ts";
 import type { GuestClock } from "./guest_clock.ts";
-import { IdleCollector, REST_NS } from "./v8_heap.ts";
+import { HostEventSet } from "./host_events.ts";
 
-/** Token of the platform's doorbell; all others are fds. */
-const DOORBELL = 0xffffffff;
 /** LIMIT: bytes of randomness fetched from the host at once. */
 const RANDOM_BYTES = 4096;
 
@@ -63,29 +60,17 @@ export class RealHost implements Host, HostEvents {
   readonly machineBytes: number;
   readonly fileLimit: number = descriptorLimit();
   readonly heap: KernelHeap | null;
+  readonly events: HostEventSet;
   #guestClock: GuestClock | null = null;
   #monotonicOffsetNs: number = 0;
-  /** Called before a sleep. */
-  beforeSleep: (() => void) | null = null;
-  /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
-  onRest: (() => void) | null = null;
-  readonly #epoll: Epoll = new Epoll();
-  /** Has the platform's doorbell alone. */
-  readonly #bell: Epoll = new Epoll(1);
-  readonly #idleCollector: IdleCollector = new IdleCollector();
-  /** By fd. */
-  readonly #watches: (Waiter | null)[] = [];
+  /** Events that came while `holdEvents` keeps them back. */
+  readonly #held: Fifo<HeldEvent> = new Fifo();
+  #isHolding: boolean = false;
   readonly #statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
   readonly #statDv: DataView = new DataView(this.#statBuf.buffer);
   readonly #statAddr: number = addressOf(this.#statBuf);
   readonly #entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   #entropyLeft: number = 0;
-  /**
-   * Events of the last wait, and the number of them that were dispatched: an exception of one must
-   * not lose the others.
-   */
-  #found: number = 0;
-  #dispatched: number = 0;
   readonly #affinity: Affinity = new Affinity();
 
   constructor(
@@ -93,11 +78,25 @@ export class RealHost implements Host, HostEvents {
     memoryBytes: number,
     machineBytes: number,
     heap: KernelHeap | null = null,
+    events: HostEventSet = new HostEventSet(),
   ) {
+    this.events = events;
     this.heap = heap;
     this.cpuCount = cpuCount;
     this.memoryBytes = memoryBytes;
     this.machineBytes = machineBytes;
+  }
+
+  /** The host as another kernel of the process sees it. */
+  another(): RealHost {
+    const { cpuCount, memoryBytes, machineBytes, heap, events } = this;
+    return new RealHost(cpuCount, memoryBytes, machineBytes, heap, events);
+  }
+
+  /** The kernel is gone: nothing reaches its waiters any more. */
+  end(): void {
+    this.guestClock = null;
+    this.events.unwatchAll(this);
   }
 
   shutdown(fd: number, how: number): number {
@@ -106,13 +105,6 @@ export class RealHost implements Host, HostEvents {
 
   accept(fd: number): number {
     return syscall(SYS_accept4, fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  }
-
-  /** Watches the platform's doorbell, which only ends a sleep. */
-  watchDoorbell(fd: number): void {
-    for (const epoll of [this.#epoll, this.#bell]) {
-      check(epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
-    }
   }
 
   monotonicNs(): number {
@@ -126,8 +118,10 @@ export class RealHost implements Host, HostEvents {
     this.#monotonicOffsetNs = ns;
     this.#guestClock?.setOffset(ns);
   }
-  /** `poll` updates it; the loop calls that often while it is awake. */
   set guestClock(clock: GuestClock | null) {
+    const { clocks } = this.events;
+    if (this.#guestClock !== null) clocks.delete(this.#guestClock);
+    if (clock !== null) clocks.add(clock);
     this.#guestClock = clock;
     clock?.setOffset(this.#monotonicOffsetNs);
   }
@@ -222,7 +216,7 @@ export class RealHost implements Host, HostEvents {
     return 0;
   }
   close(fd: number): void {
-    if (fd < this.#watches.length) this.#watches[fd] = null;
+    this.events.forget(fd);
     close(fd);
   }
   ioctl(fd: number, request: number, addr: number): number {
@@ -233,54 +227,38 @@ export class RealHost implements Host, HostEvents {
   }
 
   watch(fd: number, events: number, waiter: Waiter): number {
-    if ((this.#watches[fd] ?? null) !== null) return -EEXIST;
-    const isEdge = (events & EPOLLET) !== 0;
-    const r = this.#epoll.add(fd, isEdge ? events : events | EPOLLONESHOT, fd);
-    if (r < 0) return r;
-    while (this.#watches.length <= fd) this.#watches.push(null);
-    this.#watches[fd] = waiter;
-    return 0;
+    return this.events.watch(fd, events, waiter, this);
   }
   arm(fd: number, events: number): number {
-    return (this.#watches[fd] ?? null) === null
-      ? -ENOENT
-      : this.#epoll.mod(fd, events | EPOLLONESHOT, fd);
+    return this.events.arm(fd, events);
   }
   unwatch(fd: number): void {
-    if ((this.#watches[fd] ?? null) === null) return;
-    this.#watches[fd] = null;
-    this.#epoll.del(fd);
+    this.events.unwatch(fd);
   }
 
-  awaitDoorbell(timeoutNs: number): void {
-    this.#bell.waitNs(timeoutNs);
+  /** The event set calls this for each event. */
+  deliver(fd: number, events: number, waiter: Waiter): void {
+    if (this.#isHolding) this.#held.push({ fd, events, waiter });
+    else waiter.onWake(events);
   }
 
-  /** Returns the number of events. If a collection is due, a long sleep begins with it. */
-  #wait(timeoutNs: number): number {
-    let left = timeoutNs;
-    if (left > REST_NS && this.#idleCollector.isDue) {
-      const n = this.#epoll.waitNs(REST_NS);
-      if (n > 0) return n;
-      if (this.onRest !== null) this.onRest();
-      this.#idleCollector.collect();
-      left -= REST_NS;
+  holdEvents(isHeld: boolean): void {
+    this.#isHolding = isHeld;
+    if (isHeld) return;
+    for (let held = this.#held.shift(); held !== undefined; held = this.#held.shift()) {
+      const { fd, events, waiter } = held;
+      if (this.events.waiterOf(fd) === waiter) waiter.onWake(events);
     }
-    return left === Infinity ? this.#epoll.wait(-1) : this.#epoll.waitNs(left);
   }
 
-  /** Dispatches events; waits at most `timeoutNs` for the first one. */
+  /** Dispatches events of all kernels; waits at most `timeoutNs` for the first one. */
   poll(timeoutNs: number): void {
-    if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
-    if (this.#dispatched === this.#found) {
-      this.#dispatched = 0;
-      this.#found = Math.max(0, this.#wait(timeoutNs));
-    }
-    if (this.#guestClock !== null) this.#guestClock.tick(monotonicNs());
-    while (this.#dispatched < this.#found) {
-      const i = this.#dispatched++, token = this.#epoll.token(i);
-      if (token === DOORBELL) continue;
-      this.#watches[token]?.onWake(this.#epoll.events(i));
-    }
+    this.events.poll(timeoutNs);
   }
+}
+
+interface HeldEvent {
+  readonly fd: number;
+  readonly events: number;
+  readonly waiter: Waiter;
 }

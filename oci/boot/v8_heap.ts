@@ -3,7 +3,7 @@
  * idle. V8 has no idle time of its own to shrink its heap in, because the kernel's loop is one task
  * that never ends; and malloc keeps free memory. Neighbours: kernel/core/kernel_heap.ts (the
  * interface), launch/executables.ts (the heap's size). Not here: guest memory (kernel/mm, and
- * `RealHost.onRest`).
+ * `HostEventSet.onRest`).
  */
 
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";

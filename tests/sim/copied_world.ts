@@ -7,7 +7,9 @@ import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
+import { FileWindows } from "../../kernel/mm/windows.ts";
 import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
 import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
@@ -38,8 +40,9 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const root = { kernel: original.kernel, guests: [] };
   const image = encodeWorld(root, TABLE, { isThorough: true });
   const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
+  const windows = new FileWindows(arena), driver = new LoopDriver(host, platform);
   const surroundings: Surroundings = {
-    ...{ host, platform, arena, frames, cpuInfo: CpuInfo.fromHost("") },
+    ...{ host, platform, arena, frames, windows, driver, cpuInfo: CpuInfo.fromHost("") },
     ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [] },
     ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
   };

@@ -54,7 +54,7 @@ function runTo(seed: number): Simulation | null {
 
 /** What a copy makes anew is made anew in the original too: it decides when the host is asked. */
 function renew({ kernel, platform }: Simulation): void {
-  Object.assign(kernel.loop, { spin: new SpinPolicy(1, platform.sleepCostNs) });
+  Object.assign(kernel.loop.driver, { spin: new SpinPolicy(1, platform.sleepCostNs) });
   kernel.loop.restartClock();
   for (const task of kernel.pids.tasks.values()) {
     Object.assign(task.mm, { hostUse: new HostUse() });

@@ -35,11 +35,12 @@ class Stopper implements StandstillListener {
     this.#chance = new Random(simulation.seed);
     const { platform, kernel: { loop: { quiescence } } } = simulation;
     this.#quiescence = quiescence;
-    const { stand } = quiescence;
-    quiescence.stand = () => {
-      this.#before = simulation.describe();
+    const { step } = quiescence;
+    quiescence.step = () => {
+      if (platform.stopChance === null) this.#before = simulation.describe();
       platform.stopChance = this.#chance;
-      stand.call(quiescence);
+      step.call(quiescence);
+      if (quiescence.isAsked) return;
       platform.stopChance = null;
       // Each look at the clock takes some time.
       assert(this.#userNs() - this.#cpuNs < LONG_NS / 10, "the standstill is charged to tasks");

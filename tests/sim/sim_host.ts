@@ -5,7 +5,6 @@
  */
 
 import { IoHost } from "../../kernel/testing/io_host.ts";
-import type { HostEvents } from "../../kernel/loop.ts";
 import type { Random } from "../harness/seeded.ts";
 
 /** LIMIT: looks at the clock in one simulation: a kernel that makes more is in an endless loop. */
@@ -13,7 +12,7 @@ const MAX_LOOKS = 3_000_000;
 /** How late a sleep may end, and how long guests that run are waited for, ns. */
 const LATE_NS = 2_000_000, GUEST_NS = 5_000;
 
-export class SimHost extends IoHost implements HostEvents {
+export class SimHost extends IoHost {
   /** Nothing runs and nothing is due: called in place of a sleep without end. */
   onStuck: () => void = () => {};
   /** Whether guest code runs. */
@@ -39,9 +38,7 @@ export class SimHost extends IoHost implements HostEvents {
     return super.monotonicNs();
   }
 
-  awaitDoorbell(_timeoutNs: number): void {}
-
-  poll(timeoutNs: number): void {
+  override poll(timeoutNs: number): void {
     if (timeoutNs <= 0) return;
     if (this.isGuestRunning()) this.nowNs += Math.min(timeoutNs, GUEST_NS);
     else if (timeoutNs === Infinity) this.onStuck();

@@ -14,6 +14,7 @@ import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { InitCaller, startInit } from "../../kernel/init.ts";
 import type { ContainmentOptions } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
+import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { violations } from "../../kernel/observe/invariants.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
@@ -73,7 +74,8 @@ export function newWorld(
 ): SimulatedWorld {
   const chance = new Random(seed), arena = Arena.create(arenaBytes, WINDOWS * WINDOW_BYTES);
   const host = new SimHost(chance, arenaBytes), platform = new SimPlatform(arena, chance);
-  const kernel = new SandboxKernel(host, platform, arena, { hostname: "sim", ...options });
+  const driver = new LoopDriver(host, platform);
+  const kernel = new SandboxKernel(host, driver, arena, { hostname: "sim", ...options });
   return { chance, arena, host, platform, kernel };
 }
 

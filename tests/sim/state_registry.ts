@@ -13,7 +13,7 @@ export const LANGUAGE: readonly string[] = (`
 
 /** The platforms and hosts that tests give to a kernel. */
 const TEST_HOSTS =
-  "FakeContext FakePlatform FakeSpace SimContext SimHost SimPlatform SimSpace WorldHost";
+  "FakeContext FakePlatform FakeSpace SimContext SimHost SimPlatform SimSpace IoHost";
 
 export const REGISTRY: ReadonlyMap<string, Fate> = new Map([
   ...LANGUAGE.map((name): [string, Fate] => [name, "state"]),

@@ -13,10 +13,12 @@ import { rootCredentials } from "../../cred/credentials.ts";
 import { GoferFs } from "../../fs/gofer/gofer_fs.ts";
 import type { GoferLab } from "../../fs/gofer/gofer_testing.ts";
 import type { ChangedFile } from "../../fs/gofer/reconnect.ts";
+import { LoopDriver } from "../../loop_driver.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import { FrameAllocator } from "../../mm/frames.ts";
 import { MemoryContext } from "../../mm/memory_context.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
+import { FileWindows } from "../../mm/windows.ts";
 import { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import { FakePlatform, FakeSpace } from "../../testing/fake_platform.ts";
 import { IoHost } from "../../testing/io_host.ts";
@@ -60,14 +62,8 @@ export function encodeLab(lab: GoferLab, { files, mm }: Kept): EncodedGraph {
   }
 }
 
-/** No loop runs on it. */
-class CopyHost extends IoHost {
-  poll(): void {}
-  awaitDoorbell(): void {}
-}
-
 export class CopiedLab {
-  readonly host: CopyHost = new CopyHost();
+  readonly host: IoHost = new IoHost();
   readonly account: Account;
   readonly fs: GoferFs;
   readonly vfs: Vfs;
@@ -115,10 +111,12 @@ export class CopiedLab {
     client: GoferClient,
     isCopy: boolean,
   ): Surroundings {
-    const { host, arena, changes } = this;
+    const { host, arena, changes } = this, platform = new FakePlatform(arena);
     return {
       host,
-      platform: new FakePlatform(arena),
+      platform,
+      driver: new LoopDriver(host, platform),
+      windows: new FileWindows(arena),
       arena,
       frames,
       cpuInfo: CpuInfo.fromHost(""),

@@ -5,6 +5,8 @@ import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import { HostFdInode, HostWatch } from "../../fs/hostfd/host_inode.ts";
 import { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import { FrameAllocator } from "../../mm/frames.ts";
+import { FileWindows } from "../../mm/windows.ts";
+import { LoopDriver } from "../../loop_driver.ts";
 import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
 import { Worker } from "../../uring/worker.ts";
 import type { ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
@@ -31,6 +33,8 @@ export function kernelTable(classes: SurroundingClasses): ClassTable {
   return new ClassTable([
     ...rows,
     anchor(FrameAllocator, FRAMES),
+    anchor(FileWindows, given("windows")),
+    anchor(LoopDriver, given("driver")),
     anchor(CpuInfo, given("cpuInfo")),
     anchor(GoferClient, GOFER),
     anchor(HostWatch, { fate: "derived", make: (inode) => hostWatch(inode) }),

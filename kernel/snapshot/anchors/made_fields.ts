@@ -16,6 +16,7 @@ import { View } from "../../cgroup/view.ts";
 import { TimerQueue } from "../../time/timer.ts";
 import { TurnServer } from "../../turn_server.ts";
 import { AioRing } from "../../aio/aio_ring.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { Container } from "../../task/container.ts";
 import { CopyBuffer } from "../../fs/overlay/copy_data.ts";
 import { FileData } from "../../fs/tmpfs/file_data.ts";
@@ -39,9 +40,7 @@ import { HostUse } from "../../mm/host_use.ts";
 import { PatchCache } from "../../mm/patch_cache.ts";
 import { SearchState } from "../../mm/unmapped_area.ts";
 import { NO_TLB, TlbPool } from "../../mm/tlb.ts";
-import { FileWindows } from "../../mm/windows.ts";
 import { WriteRun } from "../../mm/write_run.ts";
-import { SpinPolicy } from "../../spin_policy.ts";
 import { Scratch } from "../../task/kernel_services.ts";
 import { Quiescence } from "../quiesce.ts";
 import {
@@ -101,16 +100,7 @@ export const MADE_FIELDS: readonly MadeFields[] = [
   {
     made: Loop,
     fields: {
-      quiescence: made((loop: object) => {
-        const [kernel, server, events, spin] = ["kernel", "server", "events", "spin"].map((field) =>
-          Reflect.get(loop, field)
-        );
-        return new Quiescence(kernel, { server, events, spin });
-      }),
-      spin: made((loop: object) => {
-        const host = Reflect.get(loop, "host"), platform = Reflect.get(loop, "platform");
-        return new SpinPolicy(host.cpuCount, platform.sleepCostNs);
-      }),
+      quiescence: made((loop: Loop) => new Quiescence(loop.kernel, loop.server, loop.driver.spin)),
     },
   },
   {
@@ -128,7 +118,6 @@ export const MADE_FIELDS: readonly MadeFields[] = [
       moveFrame: NO_FRAME,
       tlbs: fresh(() => new TlbPool()),
       vdso: { make: (_ctx, host) => (host as Surroundings).vdso },
-      windows: made((ctx: MemoryContext) => new FileWindows(ctx.arena)),
     },
   },
   {
@@ -213,6 +202,8 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     fields: {
       cpuNs: ZERO,
       nextCpuReadNs: ZERO,
+      distributor: NONE,
+      inbox: fresh(() => new Fifo()),
     },
   },
   {
@@ -229,7 +220,6 @@ export const MADE_FIELDS: readonly MadeFields[] = [
       base: at("ctx.arena.base"),
       dv: at("ctx.arena.dv"),
       epoch: ZERO,
-      fileWindows: at("ctx.windows"),
       tlb: made((mm: MemoryManager) => mm.isDestroyed ? NO_TLB : mm.ctx.tlbs.take()),
       words: at("ctx.arena.words"),
     },

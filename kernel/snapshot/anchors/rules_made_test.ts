@@ -49,8 +49,9 @@ function isRuled(name: string): boolean {
 
 /** Fields of objects whose class has a rule, which finds or makes the right object. */
 const BY_CLASS: readonly string[] = (`
-  FrameAllocator.arena HostFdInode.watch MemoryContext.arena MemoryManager.space
-  PendingExec.program ProcFacts.cpuInfo Task.ctx TurnServer.held Worker.ctx
+  FrameAllocator.arena HostFdInode.watch Loop.driver MemoryContext.arena MemoryContext.windows
+  MemoryManager.space
+  PendingExec.program ProcFacts.cpuInfo Task.ctx TurnServer.held UserAccess.fileWindows Worker.ctx
 `).trim().split(/\s+/);
 const GIVEN_BY_CLASS: readonly string[] = ["the host", "the platform"];
 

@@ -10,7 +10,8 @@ import type { ReportSink } from "../../containment.ts";
 import type { Host } from "../../core/host.ts";
 import type { LineLog } from "../../core/line_log.ts";
 import type { ChangedFile, ReconnectOptions } from "../../fs/gofer/reconnect.ts";
-import type { HostEvents } from "../../loop.ts";
+import type { LoopDriver } from "../../loop_driver.ts";
+import type { FileWindows } from "../../mm/windows.ts";
 import type { TurnLog } from "../../observe/turns.ts";
 import type { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import type { CallObserver } from "../../task/call_record.ts";
@@ -18,11 +19,15 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import type { VdsoPages } from "../../mm/memory_context.ts";
 
 export interface Surroundings {
-  readonly host: Host & HostEvents;
+  readonly host: Host;
   readonly platform: Platform;
   readonly arena: Arena;
   /** Of the arena; the frames of the snapshot are allocated in it, and have their contents. */
   readonly frames: FrameAllocator;
+  /** Of the arena. */
+  readonly windows: FileWindows;
+  /** Gives the kernel its turns, once it is added. */
+  readonly driver: LoopDriver;
   /** The processor, as guests see it. */
   readonly cpuInfo: CpuInfo;
   /** Of the same image as that of the snapshot; null: the kernel had none. */

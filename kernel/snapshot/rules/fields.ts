@@ -30,7 +30,7 @@ function rules(gets: Gets, rows: readonly (readonly [string, string])[]): FieldR
 /** Fields that hold the host alone. */
 const HOST_FIELDS: readonly string[] = `
   ConsoleOpener.host DevptsFs.host EndsOfSpaces.host GeneratedFs.host HostFdFs.host
-  HostListener.host KeyStore.host Loop.events Loop.host MemoryContext.host MqueueFs.host
+  HostListener.host KeyStore.host Loop.host MemoryContext.host MqueueFs.host
   NetNamespace.host NetShared.host PortTable.host RandomFile.host RandomOpener.host
   SandboxKernel.host SlaveOpener.host TerminalFile.host TmpfsFs.host TtyOpener.host
   TurnServer.host Vfs.host
@@ -38,7 +38,7 @@ const HOST_FIELDS: readonly string[] = `
 
 /** Fields that hold the platform alone. */
 const PLATFORM_FIELDS: readonly string[] = `
-  EndsOfSpaces.platform LeavingSpaces.platform Loop.platform MemoryContext.platform
+  EndsOfSpaces.platform LeavingSpaces.platform MemoryContext.platform
   SandboxKernel.platform TurnServer.platform
 `.trim().split(/\s+/);
 
@@ -52,12 +52,16 @@ const GIVEN = rules("given", [
   ["FrameAllocator.pool", "that of the arena, which the kernels of a process share"],
   ["GoferFs.client", "the connection to the Gofer of the mount"],
   ["HostSocket.host", "NetNamespace.network of its namespace"],
+  ["Loop.driver", "that of the process"],
+  ["MemoryContext.windows", "those of the arena, which the kernels of a process share"],
+  ["UserAccess.fileWindows", "the same"],
   ["Job.listener", "the program of the session that is kept; a job of a closed one is killed"],
   ["MemoryContext.arena", "the arena"],
   ["NetNamespace.network", "the host's network namespace; null stays null"],
   ["OomKiller.listener", "the sandbox of the boot process; null stays null"],
   ["SandboxKernel.debugLog", "the debug log, or null"],
   ["ThreadGroup.exitListener", "for a container's first process and for exec: the boot process's"],
+  ["TurnServer.distributor", "the driver, when it has several kernels; else null"],
   ["TurnServer.turns", "that of --turns, or null"],
 ]);
 
@@ -76,11 +80,9 @@ const NEW = rules("new", [
   ["HostSocket.descriptors", "that of the HostTransport of its namespace"],
   [
     "Loop.quiescence",
-    "new Quiescence(kernel, { server, events, spin }): no standstill is asked for",
+    "new Quiescence(kernel, server, driver.spin): no standstill is asked for",
   ],
-  ["Loop.spin", "new SpinPolicy(host.cpuCount, platform.sleepCostNs)"],
   ["MemoryContext.tlbs", "new TlbPool()"],
-  ["MemoryContext.windows", "new FileWindows(arena)"],
   ["MemoryManager.fault", "new Fault(): no call leaves one to the next"],
   ["MemoryManager.hostUse", "new HostUse(): the host's process is another one"],
   ["MemoryManager.key", "new FutexKey(): no call leaves one to the next"],
@@ -92,6 +94,7 @@ const NEW = rules("new", [
   ["PatchedSites.pages", "new PatchCache(arena, frames, account), and PATCHED_PAGES is given back"],
   ["ProcFacts.cpuInfo", "CpuInfo.fromHost(): the new host's processor"],
   ["SandboxKernel.scratch", "new Scratch()"],
+  ["TurnServer.inbox", "new Fifo(): quiescence holds back all stops"],
   ["Worker.ctx", "new NoContext(space) of the memory of its submitter"],
 ]);
 
@@ -121,7 +124,6 @@ const MADE = rules("made", [
   ["PendingExec.program", "the context in its record: as Task.ctx, for the task that calls exec"],
   ["Task.ctx", "a new context with the saved registers, FPU state and trap"],
   ["TurnServer.held", "the new contexts of the stops that were held back, in their order"],
-  ["UserAccess.fileWindows", "MemoryContext.windows"],
   ["UserAccess.tlb", "MemoryContext.tlbs.take(); NO_TLB in a destroyed memory"],
 ]);
 

@@ -6,8 +6,9 @@
 
 /** The host, its memory, the platform with its address spaces and contexts, and watches. */
 export const HOST_CLASSES: readonly string[] = (`
-  Arena HostWatch KvmContext KvmPlatform KvmSpace NoContext PtraceContext PtracePlatform PtraceSpace
-  RealHost RealHostNetwork SystrapContext SystrapPlatform SystrapSpace SystrapThunks ThunkTable
+  Arena HostWatch KvmContext KvmPlatform KvmSpace LoopDriver NoContext PtraceContext PtracePlatform
+  PtraceSpace RealHost RealHostNetwork SystrapContext SystrapPlatform SystrapSpace SystrapThunks
+  ThunkTable
 `).trim().split(/\s+/);
 
 /**

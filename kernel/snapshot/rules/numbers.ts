@@ -131,7 +131,6 @@ const TIMES = rules("time", [
   ["JobCpu.throttledUntilNs", ""],
   ["Lease.deadlineNs", ""],
   ["LoadAverage.lastNs", ""],
-  ["Loop.nextHostPollNs", ""],
   ["Loop.nextSliceNs", ""],
   ["Loop.nextTickNs", ""],
   ["MemoryState.nextSettleNs", ""],

@@ -8,6 +8,8 @@ import type { ReportSink } from "../../../kernel/containment.ts";
 import type { LineLog } from "../../../kernel/core/line_log.ts";
 import type { ChangedFile } from "../../../kernel/fs/gofer/reconnect.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { LoopDriver } from "../../../kernel/loop_driver.ts";
+import { FileWindows } from "../../../kernel/mm/windows.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
 import type { TurnLog } from "../../../kernel/observe/turns.ts";
 import { CpuInfo } from "../../../kernel/proc/fs/cpu_info.ts";
@@ -85,6 +87,8 @@ function restoreFrom(
   const loaded = loadFrames(reader, arena, frames), changes: ChangedFile[] = [];
   const surroundings: Surroundings = {
     ...{ host, platform, arena, frames, changes },
+    windows: new FileWindows(arena),
+    driver: new LoopDriver(host, platform),
     cpuInfo: CpuInfo.fromHost(cpuInfo),
     vdso: header.world.vdso === null && machine.clocks === null
       ? null

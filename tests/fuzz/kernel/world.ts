@@ -15,6 +15,7 @@ import { NO_CAPS, rootCredentials, userCredentials } from "../../../kernel/cred/
 import { TmpfsFs } from "../../../kernel/fs/tmpfs/tmpfs.ts";
 import { ContainerCaller, startIn } from "../../../kernel/init.ts";
 import { SandboxKernel } from "../../../kernel/kernel.ts";
+import { LoopDriver } from "../../../kernel/loop_driver.ts";
 import { dispatch, onFull, runQueued } from "../../../kernel/syscalls/dispatch.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import { onException } from "../../../kernel/task/exception.ts";
@@ -69,11 +70,6 @@ const MOUNTS: readonly (readonly [string, string])[] = [
   ["/cgroup", "cgroup2"],
 ];
 
-class WorldHost extends IoHost {
-  poll(_timeoutNs: number): void {}
-  awaitDoorbell(_timeoutNs: number): void {}
-}
-
 /** The name of the set-ID program. */
 export const SET_ID = "suid";
 
@@ -91,7 +87,7 @@ export class World {
   /** Of each quota, before there were containers. */
   readonly countsAtStart: readonly number[];
   readonly #arena: Arena;
-  readonly #host: WorldHost = new WorldHost();
+  readonly #host: IoHost = new IoHost();
   readonly #platform: FakePlatform;
   readonly #full: FakeContext[] = [];
   readonly #init: Container;
@@ -104,9 +100,14 @@ export class World {
     this.#platform = new FakePlatform(this.#arena);
     this.#platform.contextMaker = (space) =>
       new FakeContext(space, this.#platform.fpuSize, (ctx) => this.#full.push(ctx));
-    this.kernel = new SandboxKernel(this.#host, this.#platform, this.#arena, {
-      hostname: "fuzz",
-    });
+    this.kernel = new SandboxKernel(
+      this.#host,
+      new LoopDriver(this.#host, this.#platform),
+      this.#arena,
+      {
+        hostname: "fuzz",
+      },
+    );
     // Made at its first use, and kept.
     this.kernel.namespaceFiles.pathOf(this.kernel.namespaces.uts, this.kernel.vfs);
     this.countsAtStart = objectCounts(this.kernel);

@@ -17,6 +17,7 @@ import { memoryOverlay } from "../../../../kernel/fs/overlay/memory_overlay.ts";
 import { TmpfsFs } from "../../../../kernel/fs/tmpfs/tmpfs.ts";
 import { ContainerCaller } from "../../../../kernel/init.ts";
 import { SandboxKernel } from "../../../../kernel/kernel.ts";
+import { LoopDriver } from "../../../../kernel/loop_driver.ts";
 import type { Container } from "../../../../kernel/task/container.ts";
 import { IoHost } from "../../../../kernel/testing/io_host.ts";
 import { LabKernel } from "../../../../kernel/testing/task_lab.ts";
@@ -33,11 +34,6 @@ import type { Channel, ChannelPort } from "../channel.ts";
 import { resolveUser } from "../user_names.ts";
 import { type FileOp, type FileSession, openFileChannel } from "./open_file_channel.ts";
 
-class EventlessHost extends IoHost {
-  poll(_timeoutNs: number): void {}
-  awaitDoorbell(_timeoutNs: number): void {}
-}
-
 /** The lower tree of an overlay: files by path. */
 type Tree = Readonly<Record<string, string>>;
 
@@ -52,7 +48,8 @@ export class FilesLab implements FileSession {
   /** @param lower the root is an overlay over a tmpfs with these files; absent: a tmpfs */
   constructor(lower?: Tree) {
     const { platform, memory: { arena } } = this.#lab;
-    this.kernel = new SandboxKernel(new EventlessHost(), platform, arena, { hostname: "lab" });
+    const host = new IoHost(), driver = new LoopDriver(host, platform);
+    this.kernel = new SandboxKernel(host, driver, arena, { hostname: "lab" });
     this.container = newContainer(this.kernel, {
       accounts: this.kernel.accounts.open(),
       id: "lab",
