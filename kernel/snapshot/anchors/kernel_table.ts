@@ -21,7 +21,7 @@ import { MADE_FIELDS } from "./made_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
 import type { StateRow } from "../state_row.ts";
 import { STATE_TABLE } from "../state_table.ts";
-import type { Made, SurroundingClasses } from "./surroundings.ts";
+import { type Made, named, type SurroundingClasses } from "./surroundings.ts";
 
 const CONSTANTS: ReadonlyMap<string, object> = new Map([
   ["the first user namespace", INITIAL_USER_NAMESPACE],
@@ -32,18 +32,19 @@ export function kernelTable(classes: SurroundingClasses): ClassTable {
   const rows = STATE_TABLE.filter(({ made }) => made !== FrameAllocator).map(stateRow);
   return new ClassTable([
     ...rows,
-    anchor(FrameAllocator, FRAMES),
-    anchor(FileWindows, given("windows")),
-    anchor(LoopDriver, given("driver")),
-    anchor(CpuInfo, given("cpuInfo")),
-    anchor(GoferClient, GOFER),
-    anchor(HostWatch, { fate: "derived", make: (inode) => hostWatch(inode) }),
+    ...anchors({ FrameAllocator }, FRAMES),
+    ...anchors({ FileWindows }, given("windows")),
+    ...anchors({ LoopDriver }, given("driver")),
+    ...anchors({ CpuInfo }, given("cpuInfo")),
+    ...anchors({ GoferClient }, GOFER),
+    ...anchors({ HostWatch }, { fate: "derived", make: (inode) => hostWatch(inode) }),
     anchor(classes.host, given("host")),
     ...classes.platforms.map((platform) => anchor(platform, given("platform"))),
     anchor(classes.arena, given("arena")),
-    ...[...classes.spaces, EndedSpace].map((space) => anchor(space, SPACE)),
+    ...anchors({ EndedSpace }, SPACE),
+    ...classes.spaces.map((space) => anchor(space, SPACE)),
     ...classes.contexts.map((context) => anchor(context, CONTEXT)),
-    anchor(NoContext, { fate: "derived", make: (worker) => noContext(worker) }),
+    ...anchors({ NoContext }, { fate: "derived", make: (worker) => noContext(worker) }),
   ], CONSTANTS);
 }
 
@@ -53,6 +54,10 @@ function hostWatch(inode: object): object | null {
 
 function noContext(worker: object): object | null {
   return worker instanceof Worker ? new NoContext(worker.mm.space) : null;
+}
+
+function anchors(classes: Readonly<Record<string, { readonly prototype: object }>>, rule: Rule) {
+  return named(classes).map((made) => anchor(made, rule));
 }
 
 function anchor({ name, prototype }: Made, rule: Rule): ClassRow {

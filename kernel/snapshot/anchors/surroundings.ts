@@ -56,6 +56,11 @@ export interface Made {
   readonly prototype: object;
 }
 
+/** Classes with the names that they have in the sources: in a minified program they have others. */
+export function named(classes: Readonly<Record<string, { readonly prototype: object }>>): Made[] {
+  return Object.entries(classes).map(([name, { prototype }]) => ({ name, prototype }));
+}
+
 /** The classes of one kind of surroundings. */
 export interface SurroundingClasses {
   readonly host: Made;

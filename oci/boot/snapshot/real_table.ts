@@ -2,6 +2,7 @@
 
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { kernelTable } from "../../../kernel/snapshot/anchors/kernel_table.ts";
+import { named } from "../../../kernel/snapshot/anchors/surroundings.ts";
 import type { ClassTable } from "../../../kernel/snapshot/graph/class_table.ts";
 import { KvmContext } from "../../../platform/kvm/context.ts";
 import { KvmPlatform } from "../../../platform/kvm/kvm_platform.ts";
@@ -17,10 +18,10 @@ import { RealHost } from "../real_host.ts";
 /** An image may come from any platform. Making the table takes some ms: a sandbox makes one. */
 export function realTable(): ClassTable {
   return kernelTable({
-    host: RealHost,
-    platforms: [SystrapPlatform, PtracePlatform, KvmPlatform],
-    arena: Arena,
-    spaces: [SystrapSpace, PtraceSpace, KvmSpace],
-    contexts: [SystrapContext, PtraceContext, KvmContext],
+    host: { name: "RealHost", prototype: RealHost.prototype },
+    platforms: named({ SystrapPlatform, PtracePlatform, KvmPlatform }),
+    arena: { name: "Arena", prototype: Arena.prototype },
+    spaces: named({ SystrapSpace, PtraceSpace, KvmSpace }),
+    contexts: named({ SystrapContext, PtraceContext, KvmContext }),
   });
 }
