@@ -856,7 +856,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostFdInode,
     "HostFdInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue users watch armed isWatched",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue files watch armed isWatched",
   ),
   stateRow(HostFdOpener, "HostFdOpener", ""),
   stateRow(HostFifoOpener, "HostFifoOpener", "others fs timers retry"),

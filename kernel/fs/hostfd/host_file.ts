@@ -19,7 +19,7 @@ import {
   POLLWRNORM,
 } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
-import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EINVAL, EIO, ENOTTY, EPIPE } from "../../../ffi/abi/errno.ts";
 import { SEEK_CUR, SEEK_SET } from "../../../ffi/abi/fs.ts";
 import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../ffi/abi/ioctl.ts";
 import { Termios, Winsize } from "../../../ffi/abi/termios.ts";
@@ -29,7 +29,7 @@ import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { HostFdInode } from "./host_inode.ts";
-import { REGULAR, TERMINAL } from "./kinds.ts";
+import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
 
 /** The most struct iovec of a page, and the most bytes of one call on a regular file. */
 const MAX_SEGMENTS = 256, MAX_BYTES = 1 << 30;
@@ -52,7 +52,7 @@ export class HostFile extends OpenFile {
     super(account, flags);
     this.inode = inode;
     this.isGiven = isGiven;
-    inode.users++;
+    inode.files.add(this);
   }
 
   /** Sets the position of a regular file to the starter's. */
@@ -60,11 +60,15 @@ export class HostFile extends OpenFile {
     this.pos = this.hostPos = pos;
   }
 
-  /** Gives the file of a restored kernel a descriptor, as its inode's `connect`. */
-  connect(fd: number): void {
-    const { inode } = this;
-    inode.connect(fd);
-    if (inode.kind === REGULAR) this.startAt(Math.max(0, inode.fs.host.lseek(fd, 0, SEEK_CUR)));
+  /**
+   * The inode got the descriptor of a new start (a restore). Of a regular file the position is
+   * kept, if the new one reaches so far.
+   */
+  onConnected(wasRegular: boolean): void {
+    const { fd, kind, fs: { host } } = this.inode;
+    if (kind !== REGULAR) return;
+    if (wasRegular && this.pos <= host.fileSize(fd)) this.hostPos = -1;
+    else this.startAt(Math.max(0, host.lseek(fd, 0, SEEK_CUR)));
   }
 
   override get canDirect(): boolean {
@@ -89,8 +93,7 @@ export class HostFile extends OpenFile {
 
   override read(io: IoCursor, offset: number): number {
     const { inode } = this;
-    if (inode.fd < 0) return -EIO;
-    if (io.remaining === 0) return 0;
+    if (inode.fd < 0 || io.remaining === 0) return 0;
     if (inode.kind === REGULAR) return this.transferAt(io, offset, false);
     if ((inode.readyEvents(READABLE) & READABLE) === 0) return -EAGAIN;
     const n = this.transfer(io, -1, MAX_BYTES, false);
@@ -100,7 +103,7 @@ export class HostFile extends OpenFile {
 
   override write(io: IoCursor, offset: number): number {
     const { inode } = this;
-    if (inode.fd < 0) return -EIO;
+    if (inode.fd < 0) return inode.kind === STREAM ? -EPIPE : -EIO;
     if (io.remaining === 0) return 0;
     if (inode.kind === REGULAR) return this.transferAt(io, offset, true);
     const piece = inode.kind === TERMINAL ? TERMINAL_PIECE : PIPE_PIECE;
@@ -164,6 +167,7 @@ export class HostFile extends OpenFile {
   /** The ioctls of isatty(3) and of the window size; all others need a terminal of the sandbox. */
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (this.inode.kind === REGULAR) return -ENOTTY;
+    if (this.inode.fd < 0) return -EIO;
     if (request === FIONREAD) return this.passIoctl(request, arg, user, 4);
     if (this.inode.kind !== TERMINAL) return -ENOTTY;
     if (request === TCGETS) return this.passIoctl(request, arg, user, Termios.size);
@@ -198,7 +202,7 @@ export class HostFile extends OpenFile {
   }
 
   protected override release(): void {
-    this.inode.removeUser();
+    this.inode.removeFile(this);
   }
 
   override describe(): string {

@@ -6,10 +6,10 @@
  * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
  */
 
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../../ffi/abi/poll.ts";
+import { POLLERR, POLLHUP } from "../../../ffi/abi/poll.ts";
 import type { Account } from "../../core/account.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
-import { makedev, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { makedev, S_IFCHR, S_IFIFO, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { ANON_INODE_FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
@@ -69,16 +69,20 @@ export class HostFdFs extends FileSystem {
   }
 }
 
+/** The device number of a terminal. */
+function rdevOf(kind: number): number {
+  return kind === TERMINAL ? makedev(136, 0) : 0;
+}
+
 const MODES: readonly number[] = [S_IFIFO | 0o600, S_IFCHR | 0o620, S_IFREG | 0o644];
 
 export class HostFdInode extends PlainInode {
   override readonly fs: HostFdFs;
-  /** -1 when closed. */
+  /** -1 when closed; in a copy until `connect`. */
   fd: number;
   kind: number;
   readonly queue: WaitQueue = new WaitQueue();
-  /** The number of open files. */
-  users: number = 0;
+  readonly files: Set<HostFile> = new Set();
   private readonly watch: HostWatch;
   /**
    * The poll bits that the host is going to report, and whether the descriptor was ever watched.
@@ -91,9 +95,29 @@ export class HostFdInode extends PlainInode {
     this.fs = fs;
     this.fd = fd;
     this.kind = kind;
+    this.rdev = rdevOf(kind);
     this.watch = new HostWatch(this);
     this.special = new HostFdOpener();
-    if (kind === TERMINAL) this.rdev = makedev(136, 0);
+  }
+
+  /**
+   * Gives a copy the descriptor of a new start, which it owns; -1: there is none. It may be of
+   * another kind. Those that wait for events look again.
+   */
+  connect(fd: number): void {
+    const { host, scratch } = this.fs;
+    this.fd = fd;
+    if (fd >= 0 && this.files.size === 0) this.closeDescriptor();
+    else if (fd >= 0) this.become(kindOf(host, scratch, fd));
+    this.queue.wake(-1);
+  }
+
+  private become(kind: number): void {
+    const before = this.kind;
+    this.kind = kind;
+    this.rdev = rdevOf(kind);
+    if (kind !== before) this.mode = MODES[kind] ?? MODES[0]!;
+    for (const file of this.files) file.onConnected(before === REGULAR);
   }
 
   override refresh(): number {
@@ -156,21 +180,13 @@ export class HostFdInode extends PlainInode {
     this.queue.wake(events);
   }
 
-  /**
-   * Gives the inode of a restored kernel a descriptor, which it owns. A task that waits looks
-   * again, and so watches it.
-   */
-  connect(fd: number): void {
-    const { host, scratch } = this.fs, kind = kindOf(host, scratch, fd);
-    this.fd = fd;
-    this.kind = kind;
-    this.mode = this.mode & 0o7777 | MODES[kind]! & S_IFMT;
-    this.queue.wake(POLLIN | POLLOUT | POLLHUP);
+  /** Called when an open file is closed; the last one closes the descriptor. */
+  removeFile(file: HostFile): void {
+    this.files.delete(file);
+    if (this.files.size === 0 && this.fd >= 0) this.closeDescriptor();
   }
 
-  /** Called when an open file is closed; the last one closes the descriptor. */
-  removeUser(): void {
-    if (--this.users > 0 || this.fd < 0) return;
+  private closeDescriptor(): void {
     const { host } = this.fs;
     if (this.isWatched) host.unwatch(this.fd);
     host.close(this.fd);

@@ -33,7 +33,8 @@ import { type EncodedGraph, encodeGraph } from "../graph/encoder.ts";
 import { kernelTable } from "./kernel_table.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-const TABLE = kernelTable({
+/** Of kernels on hosts and platforms of unit tests. */
+export const LAB_TABLE = kernelTable({
   host: IoHost,
   platforms: [FakePlatform],
   arena: Arena,
@@ -54,7 +55,7 @@ export function encodeLab(lab: GoferLab, { files, mm }: Kept): EncodedGraph {
   const caches = new FileCaches(lab.vfs);
   try {
     const { ctx, fs, vfs, root: { fs: context } } = lab;
-    return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], TABLE, {
+    return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], LAB_TABLE, {
       isThorough: true,
     });
   } finally {
@@ -84,7 +85,7 @@ export class CopiedLab {
         numbers.set(first + i, off / PAGE_SIZE);
       }
     }
-    const root = decodeGraph(image.bytes, TABLE, {
+    const root = decodeGraph(image.bytes, LAB_TABLE, {
       host: this.surroundings(frames, client, isCopy),
       frames: {
         numberOf: (frame) => numbers.get(frame) ?? -1,

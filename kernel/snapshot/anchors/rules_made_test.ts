@@ -49,8 +49,8 @@ function isRuled(name: string): boolean {
 
 /** Fields of objects whose class has a rule, which finds or makes the right object. */
 const BY_CLASS: readonly string[] = (`
-  FrameAllocator.arena HostFdInode.watch Loop.driver MemoryContext.arena MemoryContext.windows
-  MemoryManager.space
+  FrameAllocator.arena GoferFs.client HostFdInode.watch Loop.driver MemoryContext.arena
+  MemoryContext.windows MemoryManager.space
   PendingExec.program ProcFacts.cpuInfo Task.ctx TurnServer.held UserAccess.fileWindows Worker.ctx
 `).trim().split(/\s+/);
 const GIVEN_BY_CLASS: readonly string[] = ["the host", "the platform"];
@@ -61,6 +61,8 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
   ["Fifo.items", "a standstill holds back the stops of contexts (quiesce.ts)"],
   ["FrameCharges.tables", "renumber, when all frames are known (FRAME_FOLLOWERS)"],
   ["FrameGenerations.tables", "of the allocator, which is given"],
+  ...["GoferFs.epoch", "GoferFs.epochNs", "GoferInode.fetchedNs", "GoferInode.key"]
+    .map((field): [string, string] => [field, "set by reconnect.ts"]),
   ["FrameQuarantine.bySpace", "of the allocator, which is given"],
   ["HostFile.hostPos", "kept"],
   ["KeyStore.word", "scratch, written before each use"],
@@ -73,13 +75,8 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
 
 /** LIMIT: what no rule makes yet: a copy of a kernel that has it fails, or is wrong. */
 const OPEN: readonly string[] = (`
-  GoferDirectory.missing GoferDirectory.scanned GoferFs.client GoferFs.descriptors GoferFs.epoch
-  GoferFs.epochNs GoferFs.fetchedNames GoferFs.fids GoferFs.idle GoferFs.inodes GoferFs.iov
-  GoferFs.iovFrame GoferFs.listings GoferFs.opens GoferFs.rootFid GoferFs.trees
-
-  DonatedFile.fd GoferBacking.platformFile GoferInode.fetchedNs GoferInode.fid GoferInode.key
-  GoferNode.listener HostEnd.fd HostFdFs.scratch HostFdInode.armed HostFdInode.fd HostListener.fd
-  HostSocket.descriptors HostSocket.fd HostSocket.host UnixSocket.hostIdentity
+  HostEnd.fd HostListener.fd HostSocket.descriptors HostSocket.fd HostSocket.host
+  UnixSocket.hostIdentity
 
   CallRecord.observer Container.hostThreadsMax Containment.sink Job.listener NetNamespace.chosen
   NetNamespace.network NetNamespace.offered OomKiller.limitBytes OomKiller.listener

@@ -178,10 +178,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
     guest.#hasStarted = true;
     // As with runc, whose restored containers run.
     container.thaw();
-    for (const exec of saved.execs) {
-      // No waiter is left that would take its status.
-      if (!exec.isOutlived) killGroup(exec.group, SIGKILL);
-    }
+    // No waiter is left that would take their status.
+    for (const { group } of saved.execs) killGroup(group, SIGKILL);
     return guest;
   }
 

@@ -73,9 +73,9 @@ export class GuestProcess implements ExitListener, WaiterListener {
 
   /** What a snapshot keeps of it; null: it has ended. */
   save(): SavedProcess | null {
-    const { group } = this, { files, master } = this.#streams;
+    const { group } = this, { inodes, master } = this.#streams;
     if (group === null || this.status >= 0) return null;
-    return { group, isOutlived: this.#isOutlived, streams: { files: [...files], master } };
+    return { group, streams: { inodes: [...inodes], master } };
   }
 
   /** The sandbox ends with a snapshot, and no process of it goes on. */

@@ -90,7 +90,7 @@ function startWith(
   }
   setProcessAttributes(task, process);
   own?.console.control(task);
-  const streams = { files: files.files, master: own?.console.master ?? null };
+  const streams = { inodes: files.inodes, master: own?.console.master ?? null };
   return { task, bridge: own?.bridge ?? null, streams };
 }
 

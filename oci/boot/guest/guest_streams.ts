@@ -7,7 +7,7 @@
 import { close } from "../../../ffi/sys/files.ts";
 import { Console } from "../../../kernel/console.ts";
 import type { MasterFile } from "../../../kernel/fs/devpts/master_file.ts";
-import type { HostFile } from "../../../kernel/fs/hostfd/host_file.ts";
+import type { HostFdInode } from "../../../kernel/fs/hostfd/host_inode.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 import { UserError } from "../../user_error.ts";
@@ -15,13 +15,13 @@ import { TerminalBridge } from "./terminal_bridge.ts";
 
 export interface GuestStreams {
   /** By places in `GuestFds`; null: the guest has no file for that descriptor of the host. */
-  readonly files: readonly (HostFile | null)[];
+  readonly inodes: readonly (HostFdInode | null)[];
   /** The master of the terminal that the process was started with; null: it has none. */
   readonly master: MasterFile | null;
 }
 
 /** Of a process that nothing connects with the host. */
-export const NO_STREAMS: GuestStreams = { files: [], master: null };
+export const NO_STREAMS: GuestStreams = { inodes: [], master: null };
 
 /**
  * Connects a restored process with the host.
@@ -32,7 +32,7 @@ export const NO_STREAMS: GuestStreams = { files: [], master: null };
  */
 export function connectStreams(
   kernel: SandboxKernel,
-  { files, master }: GuestStreams,
+  { inodes, master }: GuestStreams,
   stdio: GuestFds,
   { terminal, consoleSize }: Pick<ProcessSpec, "terminal" | "consoleSize">,
 ): TerminalBridge | null {
@@ -45,7 +45,7 @@ export function connectStreams(
     );
   }
   stdio.forEach((fd, i) => {
-    if (master === null || i > 1) connect(files[i] ?? null, fd);
+    if (master === null || i > 1) connect(inodes[i] ?? null, fd);
   });
   if (master === null) return null;
   if (consoleSize !== null) master.resize(consoleSize.rows, consoleSize.columns);
@@ -54,7 +54,7 @@ export function connectStreams(
 }
 
 /** A file that the guest has closed needs no descriptor. */
-function connect(file: HostFile | null, fd: number): void {
-  if (file === null || file.inode.users === 0) close(fd);
-  else file.connect(fd);
+function connect(inode: HostFdInode | null, fd: number): void {
+  if (inode === null || inode.files.size === 0) close(fd);
+  else inode.connect(fd);
 }

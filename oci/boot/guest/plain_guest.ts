@@ -97,8 +97,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
 
   /** What a snapshot keeps of it. */
   save(): SavedGuest {
-    const { files, master } = this.#streams;
-    const init = { group: this.#group, isOutlived: false, streams: { files: [...files], master } };
+    const { inodes, master } = this.#streams;
+    const init = { group: this.#group, streams: { inodes: [...inodes], master } };
     const { args } = this.#spec.process;
     return { id: "", container: this.#container, args, init, execs: [], limits: null };
   }

@@ -10,8 +10,7 @@ import { S_IFCHR, S_IFMT, Stat } from "../../../ffi/abi/stat.ts";
 import { scratch } from "../../../ffi/sys/cstring.ts";
 import { close, fcntl, fstat } from "../../../ffi/sys/files.ts";
 import { adoptHostFd } from "../../../kernel/fs/hostfd/adopt.ts";
-import type { HostFile } from "../../../kernel/fs/hostfd/host_file.ts";
-import { HostFdFs } from "../../../kernel/fs/hostfd/host_inode.ts";
+import { HostFdFs, type HostFdInode } from "../../../kernel/fs/hostfd/host_inode.ts";
 import { InitCaller } from "../../../kernel/init.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { rootCredentials } from "../../../kernel/cred/credentials.ts";
@@ -21,8 +20,8 @@ import { NULL_DEVICE, openNull } from "../rootfs/devices.ts";
 import type { GuestFds, ProcessSpec } from "../../protocol/boot_spec.ts";
 
 export class StdioFiles {
-  /** Those of the host that were opened; null: the descriptor has none. */
-  readonly files: (HostFile | null)[];
+  /** Of the descriptors that were opened as files; null: none is made for it. */
+  readonly inodes: (HostFdInode | null)[];
   readonly #account: Account;
   readonly #fs: HostFdFs;
   readonly #namespace: MountNamespace;
@@ -45,7 +44,7 @@ export class StdioFiles {
     this.#account = container.accounts.all;
     this.#namespace = container.mounts;
     this.#fds = fds;
-    this.files = fds.map(() => null);
+    this.inodes = fds.map(() => null);
     this.#owner = owner;
   }
 
@@ -62,7 +61,7 @@ export class StdioFiles {
       return own;
     }
     const file = adoptHostFd(this.#account, this.#fs, fd, flags, uid, gid);
-    this.files[index] = file;
+    this.inodes[index] = file.inode;
     return file;
   }
 

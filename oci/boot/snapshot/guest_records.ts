@@ -5,7 +5,7 @@
 
 import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
 import { MasterFile } from "../../../kernel/fs/devpts/master_file.ts";
-import { HostFile } from "../../../kernel/fs/hostfd/host_file.ts";
+import { HostFdInode } from "../../../kernel/fs/hostfd/host_inode.ts";
 import { Container } from "../../../kernel/task/container.ts";
 import { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import type { GuestStreams } from "../guest/guest_streams.ts";
@@ -13,8 +13,6 @@ import type { GuestStreams } from "../guest/guest_streams.ts";
 /** A process that has a waiter on the host. */
 export interface SavedProcess {
   readonly group: ThreadGroup;
-  /** It goes on without its waiter. */
-  readonly isOutlived: boolean;
   readonly streams: GuestStreams;
 }
 
@@ -44,12 +42,11 @@ export function isSavedGuest(object: object): object is SavedGuest {
 
 function isSavedProcess(value: unknown): boolean {
   if (!isPlain(value)) return false;
-  const { group, isOutlived, streams } = value;
-  if (!(group instanceof ThreadGroup) || typeof isOutlived !== "boolean") return false;
-  if (!isPlain(streams)) return false;
-  const { files, master } = streams;
-  return Array.isArray(files) && (master === null || master instanceof MasterFile) &&
-    files.every((file) => file === null || file instanceof HostFile);
+  const { group, streams } = value;
+  if (!(group instanceof ThreadGroup) || !isPlain(streams)) return false;
+  const { inodes, master } = streams;
+  return Array.isArray(inodes) && (master === null || master instanceof MasterFile) &&
+    inodes.every((inode) => inode === null || inode instanceof HostFdInode);
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {

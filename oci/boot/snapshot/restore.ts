@@ -63,11 +63,16 @@ export function restoreWorld(
   try {
     return restoreFrom(file, machine, spec, restore, outside);
   } catch (error) {
-    const isOfFile = error instanceof SnapshotFileError || error instanceof ImageError;
-    throw isOfFile ? new UserError("the snapshot is refused", undefined, error) : error;
+    throw isRefusal(error) ? new UserError("the snapshot is refused", undefined, error) : error;
   } finally {
     file.close();
   }
+}
+
+/** Rules of the kernel's objects refuse with plain errors; the language's own are bugs. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof SnapshotFileError || error instanceof ImageError) return true;
+  return error instanceof Error && Object.getPrototypeOf(error) === Error.prototype;
 }
 
 function restoreFrom(
