@@ -49,6 +49,7 @@ export class HostFifoOpener implements SpecialOpener {
     }
     if (fd < 0) return fd;
     const host = this.fs.makeInode(fd, STREAM);
+    host.isFifo = true;
     host.mode = inode.mode;
     host.uid = inode.uid;
     host.gid = inode.gid;

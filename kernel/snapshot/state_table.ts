@@ -856,7 +856,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostFdInode,
     "HostFdInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue files watch armed isWatched",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue files isFifo watch armed isWatched",
   ),
   stateRow(HostFdOpener, "HostFdOpener", ""),
   stateRow(HostFifoOpener, "HostFifoOpener", "others fs timers retry"),
@@ -873,7 +873,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostSocket,
     "HostSocket",
-    "account flags pos path refs rank cred isQuiet isCreated needsTurn sliceBytes owner deniedLater watchers writeAccess inode net family type protocol options queue blockedOn error isReadShut isWriteShut drops host descriptors fd uid isAccepting hasControl isWatched",
+    "account flags pos path refs rank cred isQuiet isCreated needsTurn sliceBytes owner deniedLater watchers writeAccess inode net family type protocol options queue blockedOn error isReadShut isWriteShut drops host descriptors fd uid isAccepting hasControl isWatched backlog hostOptions wasReset",
   ),
   stateRow(
     HostSocketWatch,

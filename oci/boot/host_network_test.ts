@@ -8,7 +8,7 @@ import * as S from "../../ffi/abi/socket.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { NO_CAPS, userCredentials } from "../../kernel/cred/credentials.ts";
 import { KernelCursor } from "../../kernel/mm/cursor.ts";
-import { Message, SocketAddress } from "../../kernel/net/message.ts";
+import { SocketAddress } from "../../kernel/net/message.ts";
 import {
   inet6Address,
   inetAddress,
@@ -20,46 +20,11 @@ import { Socket } from "../../kernel/net/socket.ts";
 import { OptionValue } from "../../kernel/net/socket_options.ts";
 import { errno } from "../../kernel/vfs/vfs_testing.ts";
 import { RealHost } from "./real_host.ts";
+import { HostLab } from "./host_lab_testing.ts";
 import { RealHostNetwork } from "./host_network.ts";
 
-/** Sockets of this machine's loopback. */
-class Lab extends NetLab {
-  readonly host: RealHost;
-  readonly #buffer: Uint8Array<ArrayBuffer> = allocBuffer(65536);
-  readonly #cursor: KernelCursor = new KernelCursor();
-
-  constructor(host: RealHost = new RealHost(1, 1 << 30, 1 << 30)) {
-    super(host, new RealHostNetwork(false));
-    this.host = host;
-  }
-
-  put(socket: Socket, text: string, flags = 0): string | number {
-    this.#buffer.set(new TextEncoder().encode(text));
-    const message = new Message();
-    message.reset(flags);
-    return errno(socket.send(this.#cursor.set(addressOf(this.#buffer), text.length), message));
-  }
-  take(socket: Socket, max = 1000, flags = 0): string | number {
-    this.last.reset(flags);
-    const n = socket.receive(this.#cursor.set(addressOf(this.#buffer), max), this.last);
-    return n < 0 ? errno(n) : new TextDecoder().decode(this.#buffer.slice(0, Math.min(n, max)));
-  }
-
-  /** A connection over 127.0.0.1: both ends. */
-  connected(): [Socket, Socket] {
-    const listener = this.socket(S.AF_INET, S.SOCK_STREAM);
-    this.bind(listener, inetAddress("127.0.0.1", 0));
-    assertEquals(listener.listen(this, 5), 0);
-    const client = this.socket(S.AF_INET, S.SOCK_STREAM);
-    this.connect(client, inetAddress("127.0.0.1", portOf(listener)), true);
-    const server = this.accept(listener);
-    listener.drop();
-    return [client, server];
-  }
-}
-
 Deno.test("a stream: bytes, waiting, the end, a broken pipe", () => {
-  const lab = new Lab(), [a, b] = lab.connected();
+  const lab = new HostLab(), [a, b] = lab.connected();
   assertEquals(lab.take(b), "EAGAIN");
   assertEquals([lab.put(a, "hello"), a.poll() & POLLOUT], [5, POLLOUT]);
   lab.host.poll(1e9);
@@ -72,7 +37,7 @@ Deno.test("a stream: bytes, waiting, the end, a broken pipe", () => {
 });
 
 Deno.test("a read at an offset sees the rest, and then waits", () => {
-  const lab = new Lab(), [a, b] = lab.connected();
+  const lab = new HostLab(), [a, b] = lab.connected();
   lab.put(a, "abcdef");
   assertEquals(lab.take(b, 4, S.MSG_PEEK), "abcd");
   lab.last.reset(S.MSG_PEEK);
@@ -89,7 +54,7 @@ Deno.test("a read at an offset sees the rest, and then waits", () => {
 });
 
 Deno.test("addresses of other families and lengths do not get to the host", () => {
-  const lab = new Lab(), s = lab.socket(S.AF_INET, S.SOCK_STREAM);
+  const lab = new HostLab(), s = lab.socket(S.AF_INET, S.SOCK_STREAM);
   assertEquals(lab.bind(s, unixAddress("/tmp/x")), "EINVAL");
   assertEquals(lab.bind(s, unixAddress("/tmp/a-longer-name")), "EAFNOSUPPORT");
   const address = new SocketAddress();
@@ -103,7 +68,7 @@ Deno.test("addresses of other families and lengths do not get to the host", () =
 });
 
 Deno.test("types and protocols that a guest may not have", () => {
-  const lab = new Lab();
+  const lab = new HostLab();
   const open = (type: number, protocol: number): string => {
     const maker = lab.net.familyOf(S.AF_INET, type);
     const made = typeof maker === "number" ? maker : maker.create(lab, type, protocol);
@@ -124,7 +89,7 @@ Deno.test("types and protocols that a guest may not have", () => {
 });
 
 Deno.test("options go to the host if they are listed; the time to linger never does", () => {
-  const lab = new Lab(), s = lab.socket(S.AF_INET, S.SOCK_STREAM), value = new OptionValue();
+  const lab = new HostLab(), s = lab.socket(S.AF_INET, S.SOCK_STREAM), value = new OptionValue();
   const set = (level: number, name: number, n: number): string | number => {
     value.setInt(n);
     return errno(s.setProtocolOption(level, name, value));
@@ -149,7 +114,7 @@ Deno.test("options go to the host if they are listed; the time to linger never d
 });
 
 Deno.test("rtnetlink answers are the host's; requests that change something are refused", () => {
-  const lab = new Lab();
+  const lab = new HostLab();
   assertEquals(lab.net.transport.devices().map((d) => d.name).includes("lo"), true);
   const socket = lab.socket(S.AF_NETLINK, S.SOCK_RAW, N.NETLINK_ROUTE);
   const ask = (type: number, flags: number, bytes: number): DataView => {

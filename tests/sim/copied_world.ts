@@ -45,6 +45,7 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
     ...{ host, platform, arena, frames, windows, driver, cpuInfo: CpuInfo.fromHost("") },
     ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [] },
     ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
+    ...{ network: null, tcp: "refuse" },
   };
   const { kernel } = decodeWorld(image, TABLE, surroundings, {
     numberOf: (frame) => numbers.get(frame) ?? -1,

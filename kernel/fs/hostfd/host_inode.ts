@@ -83,6 +83,8 @@ export class HostFdInode extends PlainInode {
   kind: number;
   readonly queue: WaitQueue = new WaitQueue();
   readonly files: Set<HostFile> = new Set();
+  /** It is a FIFO of the host that a guest has opened. */
+  isFifo: boolean = false;
   private readonly watch: HostWatch;
   /**
    * The poll bits that the host is going to report, and whether the descriptor was ever watched.

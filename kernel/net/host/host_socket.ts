@@ -24,12 +24,14 @@ import {
   EAFNOSUPPORT,
   EAGAIN,
   EALREADY,
+  ECONNRESET,
   EFAULT,
   EINPROGRESS,
   EINVAL,
   EMFILE,
   EMSGSIZE,
   ENFILE,
+  ENOTCONN,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
@@ -58,6 +60,8 @@ import {
 /** The most bytes that one call moves, so that other guests do not wait long. */
 const MAX_SENT = 1 << 20, MAX_RECEIVED = 1 << 18;
 const POLL_BITS = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP;
+/** Those of a connection that was reset, besides those of a socket without one. */
+const ENDED = POLLIN | POLLRDNORM | POLLRDHUP;
 /** Flags of the guest that are passed to the host. */
 const SEND_FLAGS = S.MSG_OOB | S.MSG_DONTROUTE | S.MSG_EOR | S.MSG_CONFIRM | S.MSG_MORE |
   S.MSG_FASTOPEN;
@@ -68,16 +72,30 @@ const RECEIVED_AT = 128;
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 const MAX_BACKLOG = 4096;
 
+/** An option of a host socket. */
+interface HostOption {
+  readonly level: number;
+  readonly name: number;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
+
 export class HostSocket extends Socket {
   readonly host: HostNetwork;
   private readonly descriptors: HostDescriptors;
-  readonly fd: number;
+  /** Changed by `reopen` only. */
+  fd: number;
   /** uid of the creator. */
   readonly uid: number;
   private isAccepting: boolean = false;
   /** Control messages may come with a stream's bytes. */
   private hasControl: boolean = false;
   private isWatched: boolean = false;
+  /** The limit of waiting connections, of a socket that listens. */
+  backlog: number = 0;
+  /** What the guest has set with setsockopt(2), each option once. */
+  readonly hostOptions: HostOption[] = [];
+  /** A restore has ended its connection. */
+  private wasReset: boolean = false;
 
   constructor(
     account: Account,
@@ -103,6 +121,27 @@ export class HostSocket extends Socket {
   }
   override get isListening(): boolean {
     return this.isAccepting;
+  }
+
+  /**
+   * Works with another socket of the host from now on (a restore).
+   *
+   * @param isReset it is not connected any more, as after a reset by the peer
+   */
+  reopen(fd: number, isReset: boolean): void {
+    this.fd = fd;
+    this.wasReset = isReset;
+    if (isReset) this.error = ECONNRESET;
+    if (!this.isWatched) return;
+    this.isWatched = false;
+    this.watch();
+  }
+
+  /** Records an option that the host's socket has. */
+  noteOption(level: number, name: number, value: Uint8Array<ArrayBuffer>): void {
+    const at = this.hostOptions.findIndex((set) => set.level === level && set.name === name);
+    if (at >= 0) this.hostOptions.splice(at, 1);
+    this.hostOptions.push({ level, name, value });
   }
 
   /**
@@ -157,6 +196,7 @@ export class HostSocket extends Socket {
     const n = this.putName(address);
     if (n < 0) return n;
     const at = this.host.area.address + A.NAME_AT;
+    this.wasReset = false;
     let r = this.host.connect(this.fd, at, n);
     // A connection to a peer on this machine is often complete when the host's call returns.
     if (r === -EINPROGRESS && !nonblocking) r = this.host.connect(this.fd, at, n);
@@ -171,6 +211,7 @@ export class HostSocket extends Socket {
     const r = this.host.listen(this.fd, limit);
     if (r !== 0) return r;
     this.isAccepting = true;
+    this.backlog = limit;
     this.net.listens.wake(0);
     return r;
   }
@@ -261,6 +302,7 @@ export class HostSocket extends Socket {
     }
     const n = this.receiveHost(message, segments, !isStream, !isStream || this.hasControl);
     if (n === -EAGAIN) return this.wait();
+    if (n === -ENOTCONN && this.wasReset) return 0;
     if (n <= 0) return n;
     io.advance(Math.min(n, io.remaining));
     if (isStream && io.remaining > 0) message.isWhole = this.endsEarly(message.flags);
@@ -371,7 +413,7 @@ export class HostSocket extends Socket {
   }
   override poll(): number {
     this.watch();
-    const bits = this.pollHost(POLL_BITS);
+    const bits = this.pollHost(POLL_BITS) | (this.wasReset ? ENDED : 0);
     return this.error === 0 ? bits : bits | POLLERR;
   }
 

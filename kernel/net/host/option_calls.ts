@@ -123,7 +123,9 @@ export function getHostOption(
 function setOnHost(socket: HostSocket, level: number, name: number, value: OptionValue): number {
   const { host, fd } = socket, { area } = host, n = Math.min(value.length, MAX_OPTION_BYTES);
   area.u8.set(value.u8.subarray(0, n), VALUE_AT);
-  return host.setsockopt(fd, level, name, area.address + VALUE_AT, n);
+  const r = host.setsockopt(fd, level, name, area.address + VALUE_AT, n);
+  if (r === 0) socket.noteOption(level, name, value.u8.slice(0, n));
+  return r;
 }
 
 function fetch(socket: HostSocket, level: number, name: number, value: OptionValue): number {

@@ -48,6 +48,22 @@ export class HostEnd extends ConnectionSocket {
     this.outgoing = new ByteRing(net.frames, MAX_BYTES);
   }
 
+  /** Its program of the host is there, or was when it was last asked. */
+  get isConnected(): boolean {
+    return !this.isClosed;
+  }
+  /** The file of the connection, for texts. */
+  get fileName(): string {
+    return this.name === "" ? this.peer?.name ?? "" : this.name;
+  }
+
+  /** The program of the host is not connected to this copy. */
+  breakOff(): void {
+    this.isClosed = true;
+    this.fail(-ECONNRESET);
+    this.drop();
+  }
+
   /** Becomes the peer of a socket that has none. */
   connectTo(guest: ConnectionSocket): void {
     this.peer = guest;

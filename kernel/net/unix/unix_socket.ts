@@ -77,6 +77,11 @@ export abstract class UnixSocket extends Socket {
     return kept < 0 ? null : new BytesCursor().set(bytes, kept);
   }
 
+  /** The `hostIdentity` of the file that it is bound to. */
+  get fileIdentity(): string {
+    return this.boundPath?.dentry.inode?.hostIdentity ?? "";
+  }
+
   /** Whether programs of the host may connect. */
   protected get mayListen(): boolean {
     return false;

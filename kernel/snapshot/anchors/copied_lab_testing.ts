@@ -123,6 +123,7 @@ export class CopiedLab {
       cpuInfo: CpuInfo.fromHost(""),
       ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
       goferClient: (name) => name === "" ? client : null,
+      ...{ network: null, tcp: "refuse" },
       reconnect: { isCopy },
       changes,
     };

@@ -17,7 +17,6 @@ import { GoferFs } from "../../fs/gofer/gofer_fs.ts";
 import { GoferInode } from "../../fs/gofer/gofer_inode.ts";
 import { IdleFiles } from "../../fs/gofer/idle_files.ts";
 import { Listing, ListingCache } from "../../fs/gofer/listing.ts";
-import { GoferNode } from "../../fs/gofer/nodes.ts";
 import { OpenAhead } from "../../fs/gofer/open_ahead.ts";
 import { disconnect, reconnect } from "../../fs/gofer/reconnect.ts";
 import { GoferRegular } from "../../fs/gofer/regular.ts";
@@ -147,12 +146,6 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
           isUnnamed(inode as GoferRegular) ? readUnnamed(inode as GoferRegular) : null,
       },
       writer: inUse("writer"),
-    },
-  },
-  {
-    made: GoferNode,
-    fields: {
-      listener: NO_NUMBER,
     },
   },
   {

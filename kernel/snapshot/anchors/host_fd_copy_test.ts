@@ -1,6 +1,6 @@
 /** Open files over descriptors of the host are copied, and get the descriptors of a new start. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/abi/poll.ts";
 import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
@@ -18,6 +18,7 @@ import { DeviceNumbers } from "../../vfs/device_numbers.ts";
 import { errno } from "../../vfs/vfs_testing.ts";
 import { decodeGraph } from "../graph/decoder.ts";
 import { encodeGraph } from "../graph/encoder.ts";
+import { RefusedError } from "../graph/graph_error.ts";
 import { LAB_TABLE } from "./copied_lab_testing.ts";
 
 const page = allocBuffer(4096), buffer = allocBuffer(4096), at = addressOf(buffer);
@@ -135,6 +136,20 @@ Deno.test("a copy may get a descriptor of another kind", () => {
   file.drop();
   close(r);
   Deno.removeSync(path);
+});
+
+Deno.test("a FIFO of the host that is open is refused, or closed in the copy", () => {
+  const [r, w] = hostPipe(), file = fileOver(r, O_RDONLY), root = [TEST_ACCOUNT, file];
+  file.inode.isFifo = true;
+  assertThrows(() => encodeGraph(root, LAB_TABLE), RefusedError, "the open FIFO");
+  const image = encodeGraph(root, LAB_TABLE, { endsConnections: true });
+  const [, copy] = decodeGraph(image.bytes, LAB_TABLE, {
+    host: { host: new IoHost() },
+  }) as unknown[];
+  assert(copy instanceof HostFile);
+  assertEquals([get(copy, 9), copy.poll() & POLLHUP], ["", POLLHUP]);
+  file.drop();
+  close(w);
 });
 
 Deno.test("a descriptor for a file that the guest has closed is closed", () => {

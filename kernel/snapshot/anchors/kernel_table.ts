@@ -16,6 +16,7 @@ import { CACHE_FIELDS } from "./cache_fields.ts";
 import type { MadeFields } from "./field_rules.ts";
 import { GOFER, GOFER_FIELDS } from "./gofer_fields.ts";
 import { HOST_FD_FIELDS } from "./host_fd_fields.ts";
+import { HOST_NET_FIELDS } from "./host_net_fields.ts";
 import { FRAME_FOLLOWERS, FRAME_HOLDERS } from "./frame_holders.ts";
 import { MADE_FIELDS } from "./made_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
@@ -91,6 +92,7 @@ const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = fieldsByC
   ...CACHE_FIELDS,
   ...GOFER_FIELDS,
   ...HOST_FD_FIELDS,
+  ...HOST_NET_FIELDS,
 ]);
 
 function fieldsByClass(rules: readonly MadeFields[]): Map<object, MadeFields["fields"]> {

@@ -61,10 +61,16 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
   ["Fifo.items", "a standstill holds back the stops of contexts (quiesce.ts)"],
   ["FrameCharges.tables", "renumber, when all frames are known (FRAME_FOLLOWERS)"],
   ["FrameGenerations.tables", "of the allocator, which is given"],
-  ...["GoferFs.epoch", "GoferFs.epochNs", "GoferInode.fetchedNs", "GoferInode.key"]
+  ...[
+    "GoferFs.epoch",
+    "GoferFs.epochNs",
+    "GoferInode.fetchedNs",
+    "GoferInode.key",
+    "GoferNode.listener",
+  ]
     .map((field): [string, string] => [field, "set by reconnect.ts"]),
   ["FrameQuarantine.bySpace", "of the allocator, which is given"],
-  ["HostFile.hostPos", "kept"],
+  ["HostListener.fd", "UnixStream.outside is null"],
   ["KeyStore.word", "scratch, written before each use"],
   ["LeavingSpace.space", "LeavingSpaces.leaving has none"],
   ["MemoryManager.unmaps", "empty between two turns"],
@@ -75,11 +81,8 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
 
 /** LIMIT: what no rule makes yet: a copy of a kernel that has it fails, or is wrong. */
 const OPEN: readonly string[] = (`
-  HostEnd.fd HostListener.fd HostSocket.descriptors HostSocket.fd HostSocket.host
-  UnixSocket.hostIdentity
-
-  CallRecord.observer Container.hostThreadsMax Containment.sink Job.listener NetNamespace.chosen
-  NetNamespace.network NetNamespace.offered OomKiller.limitBytes OomKiller.listener
+  CallRecord.observer Container.hostThreadsMax Containment.sink Job.listener
+  OomKiller.limitBytes OomKiller.listener
   PatchedSites.thunks SandboxAccounts.heapBytes SandboxAccounts.limitBytes SandboxKernel.bootNs
   SandboxKernel.cpu SandboxKernel.debugLog ThreadGroup.exitListener TimerQueue.heap
   TurnServer.turns WaitQueue.head WaitQueue.tail Waiter.next Waiter.prev

@@ -8,6 +8,7 @@ import type { Arena } from "../../../ffi/mem/arena.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import type { ReportSink } from "../../containment.ts";
 import type { Host } from "../../core/host.ts";
+import type { HostNetwork } from "../../core/host_network.ts";
 import type { LineLog } from "../../core/line_log.ts";
 import type { ChangedFile, ReconnectOptions } from "../../fs/gofer/reconnect.ts";
 import type { LoopDriver } from "../../loop_driver.ts";
@@ -48,6 +49,10 @@ export interface Surroundings {
   readonly reconnect: ReconnectOptions;
   /** The decoder adds the files that are not as they were. */
   readonly changes: ChangedFile[];
+  /** The network of the host, for namespaces that used it; null: guests must not have used it. */
+  readonly network: HostNetwork | null;
+  /** What becomes of connections of host sockets. */
+  readonly tcp: "refuse" | "reset";
 }
 
 /** A class, for its objects' prototype. */

@@ -40,6 +40,16 @@ interface StateRule extends FrameRule {
   readonly fields?: Readonly<Record<string, FieldRule>>;
 }
 
+/** What a copy is for. */
+export interface CopyPurpose {
+  /** It will be in this process. */
+  readonly isInProcess?: boolean;
+  /**
+   * Connections to programs outside are ended in it, as by a reset; without this, they are refused.
+   */
+  readonly endsConnections?: boolean;
+}
+
 export type FieldRule = FixedField | ConvertedField;
 
 /** A field that is not encoded, and has the same value in each copy. */
@@ -48,8 +58,8 @@ interface FixedField {
 }
 
 export interface ConvertedField {
-  /** What is encoded in the field's place; without it, nothing is. */
-  save?(object: object, isInProcess: boolean): unknown;
+  /** What is encoded in the field's place; without it, nothing is. @throws Refusal */
+  save?(object: object, purpose: CopyPurpose): unknown;
   /**
    * What the field gets when the encoded fields of all objects are in place; without it, it gets
    * what was saved.
@@ -88,10 +98,8 @@ export interface AnchorRule extends FrameRule {
   /**
    * What `load` needs. Objects in it are objects of the graph, as bytes are: anchors among them
    * have a lower stage.
-   *
-   * @param isInProcess whether the copy will be in this process
    */
-  save(object: object, isInProcess: boolean): readonly unknown[];
+  save(object: object, purpose: CopyPurpose): readonly unknown[];
   /**
    * Makes the object, or null if `saved` is not what `save` returns. Bytes in `saved` and anchors
    * of lower stages are complete; other objects have no fields yet.

@@ -5,22 +5,21 @@
 
 import { MetBuffers } from "./buffers.ts";
 import { ByteWriter } from "./byte_writer.ts";
-import type { AnchorRule, ConstantRule } from "./class_row.ts";
+import type { AnchorRule, ConstantRule, CopyPurpose } from "./class_row.ts";
 import { ClassEntry, type ClassTable, type Entry, PlainEntry } from "./class_table.ts";
 import * as format from "./format.ts";
 import { type FrameRange, FrameRanges } from "./frame_ranges.ts";
-import { GraphError, nameOf, pathOf, RefusedError } from "./graph_error.ts";
+import { GraphError, nameOf, pathOf, Refusal, RefusedError } from "./graph_error.ts";
 import { MetShapes, NOT_MET } from "./met_shapes.ts";
 import { imageOf } from "./sections.ts";
 import { MetStrings } from "./string_table.ts";
 import { difference, isRefusedKey, oddKey } from "./own_keys.ts";
 
-export interface EncodeOptions {
-  /**
-   * Whether the copy will be in this process: it has the same constants, and the same objects of
-   * anchors whose rules say so. They are in `EncodedGraph.kept`.
-   */
-  readonly isInProcess?: boolean;
+/**
+ * A copy in this process has the same constants, and the same objects of anchors whose rules say
+ * so. They are in `EncodedGraph.kept`.
+ */
+export interface EncodeOptions extends CopyPurpose {
   /**
    * Looks for symbols, accessors and other odd keys in each object, which takes as long as the
    * rest. The keys of objects are compared with their rows in any case.
@@ -49,6 +48,7 @@ export function encodeGraph(
 
 class Encoder {
   private readonly isInProcess: boolean;
+  private readonly purpose: CopyPurpose;
   private readonly isThorough: boolean;
   private readonly objects: object[] = [];
   private readonly entries: Entry[] = [];
@@ -69,6 +69,7 @@ class Encoder {
 
   constructor(private readonly table: ClassTable, options: EncodeOptions) {
     this.isInProcess = options.isInProcess ?? false;
+    this.purpose = options;
     this.isThorough = options.isThorough ?? false;
     this.shapes = new MetShapes(this.strings, table.size);
     this.visitFrames = (first, count) => this.frames.add(first, count);
@@ -76,9 +77,13 @@ class Encoder {
 
   encode(root: object): EncodedGraph {
     if (this.meet(root) < 0) this.fail(null, "derived");
-    for (let at = 0; at < this.objects.length; at++) {
-      this.current = at;
-      this.putObject(this.objects[at]!, this.entries[at]!);
+    try {
+      for (let at = 0; at < this.objects.length; at++) {
+        this.current = at;
+        this.putObject(this.objects[at]!, this.entries[at]!);
+      }
+    } catch (error) {
+      throw error instanceof Refusal ? new RefusedError(this.pathTo(null), error.message) : error;
     }
     return { bytes: this.image(), kept: this.kept, frames: this.frames.union() };
   }
@@ -231,7 +236,7 @@ class Encoder {
       const rule = rules[i]!;
       if (rule === null) this.putValue(values[i], this.records);
       else if ("save" in rule && rule.save !== undefined) {
-        this.putValue(rule.save(object, this.isInProcess), this.records);
+        this.putValue(rule.save(object, this.purpose), this.records);
       }
     }
   }
@@ -245,7 +250,7 @@ class Encoder {
   }
 
   private putAnchor(object: object, rule: AnchorRule): void {
-    const values = rule.save(object, this.isInProcess);
+    const values = rule.save(object, this.purpose);
     this.saved.u32(values.length);
     for (const value of values) {
       this.putValue(value, this.saved);

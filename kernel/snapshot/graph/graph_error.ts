@@ -20,6 +20,11 @@ export class RefusedError extends Error {
   }
 }
 
+/** Thrown by a rule: the object that it saves cannot be taken along. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+}
+
 /** Objects in the order of a walk. */
 interface Walked {
   readonly objects: readonly object[];

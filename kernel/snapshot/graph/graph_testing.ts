@@ -96,7 +96,7 @@ function anchor(stage: number, Made: typeof Device | typeof Root, isShared: bool
     fate: "anchor",
     stage,
     isShared,
-    save: ({ path, bytes, under, node }: Device, isInProcess) => {
+    save: ({ path, bytes, under, node }: Device, { isInProcess }) => {
       return [isInProcess ? `same ${path}` : path, bytes, under, node];
     },
     load([path, bytes, under, node]) {
