@@ -105,6 +105,8 @@ function restoreFrom(
     goferClient: () => outside.gofer,
     // The new start may have a copy of the tree.
     reconnect: { isCopy: true },
+    network: machine.network,
+    tcp: restore.sockets,
   };
   const image = { bytes: reader.bytes(SECTION_GRAPH), kept: [], frames: [], facts: header.world };
   const { kernel, guests } = decodeWorld(image, realTable(), surroundings, loaded);
