@@ -14,7 +14,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 const SOON_MS = 10_000;
 
 /** A socket that waits for a terminal. */
-class ConsoleSocket extends FdSocket {
+export class ConsoleSocket extends FdSocket {
   constructor(t: Lifecycle) {
     super(t.bundle.dir, "console.sock");
   }
@@ -79,7 +79,7 @@ class Master {
   }
 }
 
-async function withConsole(
+export async function withConsole(
   t: Lifecycle,
   fn: (socket: ConsoleSocket) => Promise<Master>,
 ): Promise<void> {
