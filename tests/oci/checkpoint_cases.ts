@@ -4,7 +4,11 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { MFD_CLOEXEC, O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { close, memfdCreate, pipe } from "../../ffi/sys/files.ts";
+import { ask } from "../../oci/container/control_client.ts";
+import { StateStore } from "../../oci/state/store.ts";
 import { describe, type Finished } from "../harness/dvisor.ts";
 import { alive, eventually } from "../harness/processes.ts";
 import { ConsoleSocket, withConsole } from "./console_cases.ts";
@@ -270,6 +274,33 @@ export const CHECKPOINT_CASES: readonly LifecycleCase[] = [
       await taken(t);
       await restored(t);
       await counts(t, numbers(t).length + 3);
+    },
+  },
+  {
+    name: "the sandbox stands still until the client takes it, and goes on without its client",
+    notRunc: NOT_RUNC,
+    async run(t) {
+      await t.running(COUNT);
+      await counts(t, 3);
+      const { dir } = new StateStore(t.root).load(t.id);
+      const file = memfdCreate("checkpoint-test", MFD_CLOEXEC), pair = pipe(O_CLOEXEC);
+      assert(typeof pair !== "number");
+      const { bytes } = ask(dir, {
+        op: "checkpoint",
+        id: t.id,
+        leaveRunning: false,
+        compression: 0,
+        sockets: "refuse",
+      }, [file, pair[0]]);
+      assert(bytes > 0);
+      const before = numbers(t).length;
+      // A sandbox that ran would print some.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      assertEquals(numbers(t).length, before);
+      for (const fd of [file, ...pair]) close(fd);
+      await counts(t, before + 3);
+      assertEquals(numbers(t), numbers(t).map((_, i) => i + 1));
+      await taken(t);
     },
   },
   {
