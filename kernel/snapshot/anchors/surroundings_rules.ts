@@ -16,7 +16,9 @@ import type { Surroundings } from "./surroundings.ts";
 const STAGE_GIVEN = 0, STAGE_SPACE = 1, STAGE_CONTEXT = 2;
 
 /** An object of the surroundings. */
-export function given(role: "host" | "platform" | "arena" | "windows" | "driver" | "cpuInfo"): AnchorRule {
+export function given(
+  role: "host" | "platform" | "arena" | "windows" | "driver" | "cpuInfo",
+): AnchorRule {
   return {
     fate: "anchor",
     stage: STAGE_GIVEN,
