@@ -25,6 +25,7 @@ export class Account {
   share: number;
   /** Living accounts below it. */
   members: number = 0;
+  isClosed: boolean = false;
 
   constructor(parent: Account | null, share: number) {
     this.parent = parent;
@@ -40,7 +41,7 @@ export class Account {
     const { counts, bytes } = this;
     for (let a = this.parent; a !== null; a = a.parent) a.subtract(counts, bytes);
     for (let a: Account | null = parent; a !== null; a = a.parent) a.subtract(counts, bytes, -1);
-    this.close();
+    if (this.parent !== null) this.parent.members--;
     this.parent = parent;
     parent.members++;
   }
@@ -52,6 +53,7 @@ export class Account {
 
   /** Nothing will be charged to it any more; what is charged stays until it is given back. */
   close(): void {
+    this.isClosed = true;
     if (this.parent !== null) this.parent.members--;
   }
 
@@ -77,6 +79,20 @@ export function hasRoom(
     if (a.counts[kind]! + count > limit * share) return false;
   }
   return true;
+}
+
+/** What is charged to an account is charged to an account above it. */
+export function passUp(
+  account: Account,
+  above: Account,
+  kind: number,
+  count: number,
+  bytes: number,
+): void {
+  for (let a: Account | null = account; a !== null && a !== above; a = a.parent) {
+    a.bytes -= bytes;
+    a.counts[kind]! -= count;
+  }
 }
 
 /** Charges an account and all of its parents without a check; negative numbers give back. HOT */

@@ -5,7 +5,7 @@
  * accounts do the counting (account.ts).
  */
 
-import { type Account, charge, hasRoom } from "./account.ts";
+import { type Account, charge, hasRoom, passUp } from "./account.ts";
 
 export class Quota {
   /** Its index in the counts of accounts. */
@@ -41,6 +41,11 @@ export class Quota {
   /** Charges `count` more without a check: after `hasRoom`, or for what cannot fail. */
   add(count: number, account: Account): void {
     charge(account, this.kind, count, count * this.bytesEach);
+  }
+
+  /** Moves a charge to an account above the one that has it. */
+  passUp(count: number, account: Account, above: Account): void {
+    passUp(account, above, this.kind, count, count * this.bytesEach);
   }
 
   /** Charges for `to` in place of `from`; false, and nothing is changed: they would be too many. */

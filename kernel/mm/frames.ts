@@ -28,6 +28,12 @@ export interface FrameCharger {
   uncharge(page: number, pages: number): void;
 }
 
+/** Holds frames for a kernel that it has no references to. */
+export interface FrameTable {
+  /** Drops about `most` pages or more. True: there are more. */
+  end(most: number): boolean;
+}
+
 /** Waits for frames when there are none but some are on their way back. */
 export interface FrameWaiter {
   /**
@@ -49,6 +55,8 @@ export class FrameAllocator {
   usedBytes: number = 0;
   /** All pages that were ever allocated, in bytes. */
   takenBytes: number = 0;
+  /** What else holds frames for the kernel: records of files. */
+  readonly tables: Set<FrameTable> = new Set();
   private readonly references: PageCounts;
 
   /** @param pool of the arena, if another kernel has one already */
@@ -137,6 +145,23 @@ export class FrameAllocator {
     }
   }
 
+  /** Counts pages as used that this kernel holds without references: in records of files. */
+  countUsed(pages: number): void {
+    this.usedBytes += pages * PAGE_SIZE;
+  }
+
+  /**
+   * A record of a file becomes a holder of the pages in place of one reference to each. They stay
+   * charged.
+   */
+  handOver(off: number, pages: number): void {
+    const { charger } = this;
+    this.charger = null;
+    this.pool.hold(off / PAGE_SIZE, pages);
+    this.dropNow(off / PAGE_SIZE, pages);
+    this.charger = charger;
+  }
+
   /**
    * Drops a reference of each page. With a space, the pages stay in quarantine until the space has
    * acknowledged all changes that are queued on it now: queue the unmapping first.
@@ -190,6 +215,9 @@ export class FrameAllocator {
   dropRest(most: number): boolean {
     const { references, pool } = this;
     this.charger = null;
+    for (const table of this.tables) {
+      if (table.end(most)) return true;
+    }
     let left = most;
     for (let page = references.nextCounted(0); page >= 0; page = references.nextCounted(page)) {
       if (left === 0) return true;

@@ -135,6 +135,8 @@ import { FilePages } from "../fs/tmpfs/file_pages.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { TmpfsNode, TmpfsSymlink } from "../fs/tmpfs/nodes.ts";
 import { RamFs } from "../fs/tmpfs/ramfs.ts";
+import { FileRecords } from "../fs/tmpfs/records/file_records.ts";
+import { InodeRecord, RecordedPages } from "../fs/tmpfs/records/inode_record.ts";
 import { TmpfsRegular } from "../fs/tmpfs/regular.ts";
 import { TmpfsBacking, TmpfsFile } from "../fs/tmpfs/regular_file.ts";
 import {
@@ -414,7 +416,7 @@ import { type StateRow, stateRow } from "./state_row.ts";
 
 export const STATE_TABLE: readonly StateRow[] = [
   stateRow(AbstractNames, "AbstractNames", "names lastAutobind"),
-  stateRow(Account, "Account", "parent counts bytes bytesMax share members"),
+  stateRow(Account, "Account", "parent counts bytes bytesMax share members isClosed"),
   stateRow(AddressDump, "AddressDump", "request table families index pass link item"),
   stateRow(AddressIndex, "AddressIndex", "byAddress byBroadcast"),
   stateRow(AddressLayout, "AddressLayout", "maxAddress stackTop pieBase brkGap mmapShift"),
@@ -441,7 +443,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     AnonInode,
     "AnonInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs protocolName",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs protocolName",
   ),
   stateRow(
     AreaTextFile,
@@ -462,12 +464,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     AttrDir,
     "AttrDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
   ),
   stateRow(
     AttrFile,
     "AttrFile",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
   ),
   stateRow(AwaitedFault, "AwaitedFault", "handler page address flags"),
   stateRow(Backlog, "Backlog", "max sockets taken"),
@@ -580,7 +582,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     CpuText,
     "CpuText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source cpu file",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source cpu file",
   ),
   stateRow(CpusetState, "CpusetState", "cpus mems"),
   stateRow(
@@ -595,13 +597,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Dentry,
     "Dentry",
-    "name parent inode fs children isHashed isUnlinked mountCount pins holdsInode isLeftOut lruPrev lruNext wasUsed",
+    "name parent inode fs children isHashed isUnlinked mountCount pins holdsInode lruPrev lruNext wasUsed",
   ),
   stateRow(DentryCache, "DentryCache", "deferred maxUnused count newest oldest"),
   stateRow(
     DeviceDir,
     "DeviceDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
   ),
   stateRow(DeviceGroupTable, "DeviceGroupTable", "net"),
   stateRow(DeviceIo, "DeviceIo", "dev reads writes"),
@@ -610,12 +612,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DeviceText,
     "DeviceText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source device file",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source device file",
   ),
   stateRow(
     DevicesDir,
     "DevicesDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source parent areLinks known",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source parent areLinks known",
   ),
   stateRow(
     DevptsDirFile,
@@ -630,18 +632,18 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DevptsRoot,
     "DevptsRoot",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs",
   ),
   stateRow(DevptsType, "DevptsType", "isNoDev isForUsers shows name vfs hooks"),
   stateRow(
     DevtmpfsFs,
     "DevtmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending loops",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records loops",
   ),
   stateRow(DevtmpfsType, "DevtmpfsType", "isNoDev isForUsers shows name frames vfs loops"),
   stateRow(DiagFilter, "DiagFilter", "dv"),
-  stateRow(DirEntries, "DirEntries", "nextCookie byName order"),
-  stateRow(DirEntry, "DirEntry", "name inode cookie"),
+  stateRow(DirEntries, "DirEntries", "nextCookie byName order source"),
+  stateRow(DirEntry, "DirEntry", "name inode ino cookie isRemoved"),
   stateRow(DirectorySignal, "DirectorySignal", "account inode mask file files fd isRepeated"),
   stateRow(Domain, "Domain", "parent level handled all rules refs"),
   stateRow(
@@ -658,7 +660,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(Endpoint, "Endpoint", "address port scope"),
   stateRow(EndsOfSpaces, "EndsOfSpaces", "platform host sinceNs looks"),
   stateRow(Entry, "Entry", "info next before after"),
-  stateRow(EntryCursor, "EntryCursor", "entries cookie"),
+  stateRow(EntryCursor, "EntryCursor", "dir cookie"),
   stateRow(
     EpollFile,
     "EpollFile",
@@ -691,12 +693,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FdDir,
     "FdDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent area entryType",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent area entryType",
   ),
   stateRow(
     FdLink,
     "FdLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref fd",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref fd",
   ),
   stateRow(FdSets, "FdSets", "input output"),
   stateRow(
@@ -707,17 +709,17 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FdinfoDir,
     "FdinfoDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent area entryType",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent area entryType",
   ),
   stateRow(
     FdinfoFile,
     "FdinfoFile",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref fd",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref fd",
   ),
   stateRow(Fifo, "Fifo", "items head"),
   stateRow(FifoOpen, "FifoOpen", "file waitsForWriter opens"),
   stateRow(FifoOpener, "FifoOpener", "frames"),
-  stateRow(FileData, "FileData", "pages owner space base"),
+  stateRow(FileData, "FileData", "pages owner space base lent"),
   stateRow(FileHandles, "FileHandles", "entries last"),
   stateRow(FileLock, "FileLock", "kind owner type start end pid account ages age"),
   stateRow(FileLocks, "FileLocks", "inode waiters generation records flocks listed"),
@@ -725,6 +727,11 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(FileOfGroup, "FileOfGroup", "name permissions group"),
   stateRow(FileOwner, "FileOwner", "type target signal uid euid domain"),
   stateRow(FilePages, "FilePages", "count runFrame first more"),
+  stateRow(
+    FileRecords,
+    "FileRecords",
+    "table space changed unrecorded made accounts uses numbers pages unclaimed",
+  ),
   stateRow(FileSystemEnd, "FileSystemEnd", "fs dentries"),
   stateRow(FileTable, "FileTable", "places start end hint"),
   stateRow(FilterTracer, "FilterTracer", ""),
@@ -732,13 +739,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FixedDir,
     "FixedDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
   ),
   stateRow(FixedFile, "FixedFile", "users isGone tag file"),
   stateRow(
     FixedLink,
     "FixedLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated target",
   ),
   stateRow(ForgetTree, "ForgetTree", "cache root isWhole levels"),
   stateRow(ForkCopies, "ForkCopies", "pages frames counts total"),
@@ -750,7 +757,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     FrameAllocator,
     "FrameAllocator",
-    "arena pool waiter charger usedBytes takenBytes references",
+    "arena pool waiter charger usedBytes takenBytes tables references",
   ),
   stateRow(
     FrameCharges,
@@ -792,7 +799,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferDirectory,
     "GoferDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing hasLostEntry",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs lookups wasRead scanned hits misses missing hasLostEntry",
   ),
   stateRow(
     GoferFile,
@@ -807,28 +814,28 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     GoferNode,
     "GoferNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs listener",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs listener",
   ),
   stateRow(
     GoferRegular,
     "GoferRegular",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs reader writer writableMappings isUnnamed unnamedBytes",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs reader writer writableMappings isUnnamed unnamedBytes",
   ),
   stateRow(
     GoferSymlink,
     "GoferSymlink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs key fid wasFidUsed isForgotten isStale isBare fetchedNs placedIn parent entryName xattrs target",
   ),
   stateRow(GroupDevicePolicy, "GroupDevicePolicy", ""),
   stateRow(
     GroupDir,
     "GroupDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated node cgroups attributes files makerUid makerGid",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated node cgroups attributes files makerUid makerGid",
   ),
   stateRow(
     GroupFileInode,
     "GroupFileInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated file node attributes",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated file node attributes",
   ),
   stateRow(GroupLists, "GroupLists", "byHash charges"),
   stateRow(GroupMarks, "GroupMarks", "account group marks"),
@@ -856,7 +863,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     HostFdInode,
     "HostFdInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs fd kind queue files isFifo watch armed isWatched",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs fd kind queue files isFifo watch armed isWatched",
   ),
   stateRow(HostFdOpener, "HostFdOpener", ""),
   stateRow(HostFifoOpener, "HostFifoOpener", "others fs timers retry"),
@@ -888,7 +895,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     IdMapText,
     "IdMapText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(Inet6Addresses, "Inet6Addresses", "net"),
   stateRow(InetDump, "InetDump", "request walk shown family protocol states filter"),
@@ -896,6 +903,11 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(InetPorts, "InetPorts", "tcp udp udpLite ping raw net"),
   stateRow(InetTable, "InetTable", "net family protocol"),
   stateRow(InfoRecord, "InfoRecord", "type fsid handle name"),
+  stateRow(
+    InodeRecord,
+    "InodeRecord",
+    "refs ino mode uid gid nlink size rdev blocks atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec fileFlags writeHint hasCapabilities accessAcl defaultAcl account xattrs xattrBytes charged pages entries parent target",
+  ),
   stateRow(
     InotifyFile,
     "InotifyFile",
@@ -961,7 +973,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     KmsgInode,
     "KmsgInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated",
   ),
   stateRow(KmsgOpener, "KmsgOpener", "sink"),
   stateRow(LayerListing, "LayerListing", "file"),
@@ -989,13 +1001,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LinkDir,
     "LinkDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated parent where",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated parent where",
   ),
   stateRow(LinkGroups, "LinkGroups", "link members"),
   stateRow(
     LinkInode,
     "LinkInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet family where name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet family where name",
   ),
   stateRow(LinkSettings, "LinkSettings", "family values followed"),
   stateRow(
@@ -1006,7 +1018,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LinksDir,
     "LinksDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source family parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source family parent",
   ),
   stateRow(LinksDump, "LinksDump", "request table families index pass link item"),
   stateRow(ListReader, "ListReader", "pieces at left"),
@@ -1018,7 +1030,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     LiveInode,
     "LiveInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet path",
   ),
   stateRow(LoadAverage, "LoadAverage", "lastNs lastCpuNs loads"),
   stateRow(LoadedProgram, "LoadedProgram", "account id type code all refs"),
@@ -1060,12 +1072,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MapFileLink,
     "MapFileLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref start",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref start",
   ),
   stateRow(
     MapFilesDir,
     "MapFilesDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
   ),
   stateRow(
     MappedMemory,
@@ -1086,7 +1098,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MemInode,
     "MemInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
   ),
   stateRow(MemPolicy, "MemPolicy", "mode flags nodes"),
   stateRow(Membership, "Membership", "group link index address isInclude sources"),
@@ -1113,7 +1125,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MemoryText,
     "MemoryText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(
     MemoryTextFile,
@@ -1126,7 +1138,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MessageQueue,
     "MessageQueue",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted sizes waitQueue receivers notifier bytes owner charge creator messages",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged sizes waitQueue receivers notifier bytes owner charge creator messages",
   ),
   stateRow(MonitorEvent, "MonitorEvent", "handler kind words child queue isRead"),
   stateRow(
@@ -1148,7 +1160,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MountPlace,
     "MountPlace",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
   ),
   stateRow(MountSteps, "MountSteps", "text name namespace places mounts at"),
   stateRow(
@@ -1159,13 +1171,13 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MountsInode,
     "MountsInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(MoveEnd, "MoveEnd", "reason isCutShort isTargetBlocked"),
   stateRow(
     MqueueDirectory,
     "MqueueDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted entries parent owner",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged known parent owner",
   ),
   stateRow(
     MqueueFile,
@@ -1175,7 +1187,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MqueueFs,
     "MqueueFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam wanted limits makers charges queues lastIno",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam records wanted limits makers charges queues lastIno",
   ),
   stateRow(MqueueType, "MqueueType", "isNoDev isForUsers shows name kernel"),
   stateRow(NamespaceCounts, "NamespaceCounts", "limits used firstLimit"),
@@ -1184,7 +1196,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetDir,
     "NetDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
   ),
   stateRow(
     NetNamespace,
@@ -1194,7 +1206,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetSettingsDir,
     "NetSettingsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated children parent isFixed",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated children parent isFixed",
   ),
   stateRow(NetSettingsView, "NetSettingsView", "net"),
   stateRow(
@@ -1206,7 +1218,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NetText,
     "NetText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated tables name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated tables name",
   ),
   stateRow(
     NetTextFile,
@@ -1228,7 +1240,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NsDir,
     "NsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent",
   ),
   stateRow(
     NsFile,
@@ -1243,12 +1255,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     NsInode,
     "NsInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated namespace files",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated namespace files",
   ),
   stateRow(
     NsLink,
     "NsLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(
     NullFile,
@@ -1290,7 +1302,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OverlayDirectory,
     "OverlayDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes isOpaque emptying",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld changes isOpaque emptying",
   ),
   stateRow(
     OverlayFile,
@@ -1300,12 +1312,12 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OverlayFs,
     "OverlayFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root isPersistent buffer isOwned options upperFs lowerDev byUpper byLower devices",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root isPersistent buffer isOwned options upperFs lowerDev byUpper byLower lasting devices",
   ),
   stateRow(
     OverlayNode,
     "OverlayNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs upper lower extraLinks isDataLower isRemoved parent name areLayersHeld",
   ),
   stateRow(OverlayType, "OverlayType", "isNoDev isForUsers shows name kernel"),
   stateRow(OwnMemory, "OwnMemory", "addr"),
@@ -1336,7 +1348,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PagemapInode,
     "PagemapInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref",
   ),
   stateRow(PassWaiter, "PassWaiter", "queue prev next mask exclusive declined task passes"),
   stateRow(PatchedSites, "PatchedSites", "pages owner account thunks siteCount tableCount refs"),
@@ -1389,7 +1401,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PlaceLink,
     "PlaceLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(
     PolledRandomFile,
@@ -1420,7 +1432,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     ProcRootDir,
     "ProcRootDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated proc source fixed self threadSelf",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated proc source fixed self threadSelf",
   ),
   stateRow(ProcessGroup, "ProcessGroup", "id session members lastPlace"),
   stateRow(ProcessTimers, "ProcessTimers", "real virtual prof cpuLimit posix nextId"),
@@ -1439,7 +1451,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     PtmxInode,
     "PtmxInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs",
   ),
   stateRow(PtmxNodeOpener, "PtmxNodeOpener", ""),
   stateRow(PtmxOpener, "PtmxOpener", ""),
@@ -1448,7 +1460,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     RamFs,
     "RamFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending mode",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records mode",
   ),
   stateRow(RamFsType, "RamFsType", "isNoDev isForUsers shows name kernel"),
   stateRow(
@@ -1466,6 +1478,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(RealTimer, "RealTimer", "deadlineNs index group queue intervalNs"),
   stateRow(Reaper, "Reaper", "deadlineNs index store"),
   stateRow(RecordWait, "RecordWait", "request queue waiter blocker locks generation"),
+  stateRow(RecordedPages, "RecordedPages", "refs count first more"),
   stateRow(Registration, "Registration", "mm backing areas"),
   stateRow(
     RequestFiles,
@@ -1519,19 +1532,19 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SecretFs,
     "SecretFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records",
   ),
   stateRow(
     SecretInode,
     "SecretInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged data mapped writableMappings seals mayBeLinked isSealable",
   ),
   stateRow(SecretStore, "SecretStore", "fs mount"),
   stateRow(Segment, "Segment", "length byte credentials rights"),
   stateRow(
     SelfLink,
     "SelfLink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isThread",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isThread",
   ),
   stateRow(
     SemOperations,
@@ -1603,7 +1616,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SlaveInode,
     "SlaveInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs terminal",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs terminal",
   ),
   stateRow(SlaveOpener, "SlaveOpener", "host"),
   stateRow(SocketCounts, "SocketCounts", "net kinds family"),
@@ -1630,7 +1643,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     StoredInode,
     "StoredInode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source isOfNet setting",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source isOfNet setting",
   ),
   stateRow(StreamQueue, "StreamQueue", "account ring owner segments passed urgent urgentBytes"),
   stateRow(StringList, "StringList", "pieces count bytes longest"),
@@ -1646,7 +1659,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SysSourceText,
     "SysSourceText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source path",
   ),
   stateRow(SyscallArgs, "SyscallArgs", "words"),
   stateRow(
@@ -1658,7 +1671,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SystemText,
     "SystemText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated source path",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated source path",
   ),
   stateRow(Taps, "Taps", "shared sockets fanouts"),
   stateRow(
@@ -1670,7 +1683,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TaskDir,
     "TaskDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent proc area",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent proc area",
   ),
   stateRow(TaskIpcUser, "TaskIpcUser", "kernel"),
   stateRow(TaskKeyrings, "TaskKeyrings", "store thread process session authority requestDefault"),
@@ -1687,7 +1700,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TaskText,
     "TaskText",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref name",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref name",
   ),
   stateRow(
     TaskTextFile,
@@ -1733,7 +1746,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     ThreadsDir,
     "ThreadsDir",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs generated ref parent proc",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs generated ref parent proc",
   ),
   stateRow(
     TimeNamespace,
@@ -1759,7 +1772,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsDirectory,
     "TmpfsDirectory",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted entries parent",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged known parent",
   ),
   stateRow(
     TmpfsFile,
@@ -1769,22 +1782,22 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsFs,
     "TmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records",
   ),
   stateRow(
     TmpfsNode,
     "TmpfsNode",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged",
   ),
   stateRow(
     TmpfsRegular,
     "TmpfsRegular",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted data mapped writableMappings seals mayBeLinked isSealable",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged data mapped writableMappings seals mayBeLinked isSealable",
   ),
   stateRow(
     TmpfsSymlink,
     "TmpfsSymlink",
-    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs unusedRefs account space xattrs xattrBytes charged isEvicted target",
+    "fs ino mode uid gid nlink size rdev blocks blockSize atimeSec atimeNsec mtimeSec mtimeNsec ctimeSec ctimeNsec btimeSec btimeNsec locks leases watches fileFlags handle ruleCount special writeCount openCount hasCapabilities writeHint accessAcl defaultAcl refs account space xattrs xattrBytes charged isEvicted isChanged target",
   ),
   stateRow(TmpfsType, "TmpfsType", "isNoDev isForUsers shows name kernel"),
   stateRow(

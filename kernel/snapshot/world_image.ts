@@ -11,7 +11,7 @@ import { SandboxKernel } from "../kernel.ts";
 import type { VdsoPages } from "../mm/memory_context.ts";
 import type { Surroundings } from "./anchors/surroundings.ts";
 import { readStoppedClocks, resumeClocks, type StoppedClocks } from "./clocks.ts";
-import { FileCaches, settleFiles } from "./file_caches.ts";
+import { settleFiles } from "./settle_files.ts";
 import { ImageError } from "./graph/byte_reader.ts";
 import type { ClassTable } from "./graph/class_table.ts";
 import { type CopiedFrames, decodeGraph } from "./graph/decoder.ts";
@@ -46,25 +46,14 @@ interface WorldFacts {
 export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptions): WorldImage {
   const { host, memory } = root.kernel, { vdso } = memory;
   const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
-  const { bytes, kept, frames } = encodeAtRest(root, table, how);
+  if (how.isInProcess !== true) settleFiles(root.kernel.vfs);
+  const { bytes, kept, frames } = encodeGraph(root, table, how);
   return {
     bytes,
     kept,
     frames: vdso === null ? frames : rangesWithout(frames, pagesOf(vdso)),
     facts: { clocks, vdso, hidesProcessors },
   };
-}
-
-/** Files are brought up to date for another process, and names that nothing uses are left out. */
-function encodeAtRest(root: WorldRoot, table: ClassTable, how: EncodeOptions): EncodedGraph {
-  const { kernel: { vfs } } = root;
-  if (how.isInProcess !== true) settleFiles(vfs);
-  const caches = new FileCaches(vfs);
-  try {
-    return encodeGraph(root, table, how);
-  } finally {
-    caches.unmark();
-  }
 }
 
 /**

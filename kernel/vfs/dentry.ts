@@ -39,8 +39,6 @@ export class Dentry {
   pins: number = 0;
   /** It is one of the users of its inode. */
   holdsInode: boolean = false;
-  /** The snapshot that is being taken does without it (snapshot/file_caches.ts). */
-  isLeftOut: boolean = false;
 
   /** The cache's list of unused dentries (dentry_cache.ts). */
   lruPrev: Dentry | null = null;

@@ -59,10 +59,14 @@ function hasChildren({ children }: Dentry): boolean {
   return children !== null && children.size > 0;
 }
 
+/** Whether watches or rules are on the inode, which file systems may find by the dentry alone. */
+function isWatched({ inode }: Dentry): boolean {
+  return inode !== null && (inode.watches !== null || inode.ruleCount > 0);
+}
+
 /** Whether a dentry has to stay in the tree, whatever is below it. */
-function isBusy({ pins, mountCount, inode }: Dentry): boolean {
-  return pins > 0 || mountCount > 0 ||
-    (inode !== null && (inode.watches !== null || inode.ruleCount > 0));
+function isBusy(dentry: Dentry): boolean {
+  return dentry.pins > 0 || dentry.mountCount > 0 || isWatched(dentry);
 }
 
 /** A directory that a work item is inside of; its children from `next` on are not visited yet. */
@@ -332,15 +336,17 @@ export class DentryCache {
     }
   }
 
-  /** The dentries that nothing needs, nor one below them, at the start of an operation. */
-  unused(): Dentry[] {
-    const needed = new Set<Dentry>(), found: Dentry[] = [];
-    for (let d = this.newest; d !== null; d = d.lruNext) {
-      if (!isBusy(d)) continue;
-      for (let at = d; !at.isRoot && !needed.has(at); at = at.parent) needed.add(at);
-    }
-    for (let d = this.newest; d !== null; d = d.lruNext) if (!needed.has(d)) found.push(d);
+  /** The dentries that stay in the cache although nothing else refers to them. */
+  watched(): Dentry[] {
+    const found: Dentry[] = [];
+    for (let d = this.newest; d !== null; d = d.lruNext) if (isWatched(d)) found.push(d);
     return found;
+  }
+
+  /** Adds dentries that are in their parents' trees already: those of a copy. */
+  adopt(dentries: readonly Dentry[]): void {
+    for (const dentry of dentries) this.pushNewest(dentry);
+    this.count += dentries.length;
   }
 
   private pushNewest(d: Dentry): void {

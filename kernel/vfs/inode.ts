@@ -435,16 +435,6 @@ export abstract class Inode {
   evict(): void {}
   /** References from dentries and open files. Only file systems with `evict` depend on it. */
   refs: number = 0;
-  /** Those that the snapshot which is being taken does without (snapshot/file_caches.ts). */
-  unusedRefs: number = 0;
-  /** Whether that snapshot does without the inode; only of file systems with `heldInodes`. */
-  get isUnused(): boolean {
-    return false;
-  }
-  /** The inodes that this one is a user of. */
-  heldInodes(): Inode[] {
-    return [];
-  }
   hold(): void {
     this.refs++;
   }

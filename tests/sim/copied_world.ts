@@ -44,6 +44,7 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const surroundings: Surroundings = {
     ...{ host, platform, arena, frames, windows, driver, cpuInfo: CpuInfo.fromHost("") },
     ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [] },
+    dentries: [],
     ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
     ...{ network: null, tcp: "refuse" },
   };

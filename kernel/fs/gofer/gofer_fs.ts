@@ -199,6 +199,15 @@ export class GoferFs extends FileSystem {
     return [...this.inodes.values()].filter((inode) => inode.refs > 0 || inode.isInUse);
   }
 
+  hasInTable(inode: GoferInode): boolean {
+    return this.inodes.get(inode.key) === inode;
+  }
+
+  /** For the inodes of a copy. */
+  addToTable(inode: GoferInode): void {
+    this.inodes.set(inode.key, inode);
+  }
+
   /** Forgets all inodes but these. */
   forgetOthers(kept: ReadonlySet<GoferInode>): void {
     for (const inode of [...this.inodes.values()]) {

@@ -62,9 +62,6 @@ export abstract class GoferInode extends PlainInode {
   get isInUse(): boolean {
     return false;
   }
-  override get isUnused(): boolean {
-    return this.refs <= this.unusedRefs && !this.isInUse;
-  }
   /** Whether it can be found by name. */
   get hasPlace(): boolean {
     return this.parent !== null;

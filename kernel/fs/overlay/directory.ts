@@ -278,7 +278,7 @@ export class OverlayDirectory extends OverlayInode {
     if (there === null) {
       const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0, this.fs.account);
       if (typeof whiteout === "number") return whiteout;
-      if (!isDirectory(target)) target.extraLinks--;
+      if (!isDirectory(target)) this.fs.hideLink(target);
       return 0;
     }
     target.keepUpper();

@@ -11,6 +11,7 @@
 
 import type { Account } from "../../core/account.ts";
 import { EOVERFLOW } from "../../../ffi/abi/errno.ts";
+import { S_IFIFO, S_IFMT, S_IFSOCK } from "../../../ffi/abi/stat.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { MAY_READ } from "../../cred/permission.ts";
@@ -29,6 +30,14 @@ import type { OverlayInode } from "./overlay_inode.ts";
  * the lower layer's other devices.
  */
 const UPPER_INO_BASE = 2 ** 48, DEVICE_INO_STEP = 2 ** 49;
+
+const INDEX_UPPER = 1, INDEX_LOWER = 2;
+
+/** FIFOs and sockets, which have objects of the kernel. */
+function isSpecial({ mode }: Inode): boolean {
+  const type = mode & S_IFMT;
+  return type === S_IFIFO || type === S_IFSOCK;
+}
 
 /** Knows the task whose call is served. */
 export interface Payers {
@@ -85,6 +94,8 @@ export class OverlayFs extends FileSystem {
   private readonly byUpper: Map<Inode, OverlayInode> = new Map();
   /** Inodes of the lower layer in use: one object for each, whatever names lead to it. */
   private readonly byLower: Map<Inode, OverlayInode> = new Map();
+  /** Inodes that a lookup of their names would not make as they are, even if nothing uses them. */
+  private readonly lasting: Set<OverlayInode> = new Set();
   private readonly devices: Map<number, number> = new Map();
 
   /** `upper` null: a read-only overlay that shows `lower`, which may be an overlay itself. */
@@ -188,12 +199,34 @@ export class OverlayFs extends FileSystem {
       : new OverlayNode(this, ino, upper, lower, parent, name);
     if (upper !== null) this.byUpper.set(upper, inode);
     else if (lower !== null) this.byLower.set(lower, inode);
+    if (upper !== null && (lower !== null || isSpecial(upper))) this.lasting.add(inode);
     return inode;
   }
 
   /** Records that `inode` was copied up. */
   addUpper(inode: OverlayInode, upper: Inode): void {
     this.byUpper.set(upper, inode);
+    this.lasting.add(inode);
+  }
+
+  /** One of its names is gone, which the lower layer still has. */
+  hideLink(inode: OverlayInode): void {
+    inode.extraLinks--;
+    this.lasting.add(inode);
+  }
+
+  /** The tables that have the inode: INDEX_*. */
+  indexOf(inode: OverlayInode): number {
+    const { upper, lower } = inode;
+    return (upper !== null && this.byUpper.get(upper) === inode ? INDEX_UPPER : 0) |
+      (lower !== null && this.byLower.get(lower) === inode ? INDEX_LOWER : 0);
+  }
+
+  /** Adds an inode of a copy to the tables. */
+  addTo(index: number, inode: OverlayInode): void {
+    const { upper, lower } = inode;
+    if ((index & INDEX_UPPER) !== 0 && upper !== null) this.byUpper.set(upper, inode);
+    if ((index & INDEX_LOWER) !== 0 && lower !== null) this.byLower.set(lower, inode);
   }
 
   /** Replaces the upper inode of `inode`. */
@@ -206,6 +239,7 @@ export class OverlayFs extends FileSystem {
   /** Removes an inode without users from the tables. */
   forget(inode: OverlayInode): void {
     if (inode instanceof OverlayDirectory) inode.endEmptying();
+    this.lasting.delete(inode);
     if (inode.upper !== null) this.byUpper.delete(inode.upper);
     if (inode.lower !== null && this.byLower.get(inode.lower) === inode) {
       this.byLower.delete(inode.lower);
@@ -248,6 +282,7 @@ export class OverlayFs extends FileSystem {
     for (const inode of new Set(this.byUpper.values())) inode.releaseLayers();
     this.byUpper.clear();
     this.byLower.clear();
+    this.lasting.clear();
     this.buffer.release();
     if (this.options.owned !== null) this.options.owned.destroy();
     for (const path of this.options.pinned) dropPath(path);

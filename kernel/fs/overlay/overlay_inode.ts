@@ -223,15 +223,6 @@ export abstract class OverlayInode extends PlainInode {
     return this.nlink === 0 || (this.upper === null && this.extraLinks === 0);
   }
 
-  override get isUnused(): boolean {
-    return this.refs <= this.unusedRefs && this.upper === null && this.extraLinks === 0;
-  }
-
-  override heldInodes(): Inode[] {
-    if (!this.areLayersHeld) return [];
-    return [this.upper, this.lower, this.parent].filter((inode) => inode !== null);
-  }
-
   override evict(): void {
     this.fs.forget(this);
     this.releaseLayers();

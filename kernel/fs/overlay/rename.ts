@@ -137,7 +137,7 @@ function onNameReplaced(
   target: OverlayInode,
   wasLower: boolean,
 ): void {
-  if (wasLower) target.extraLinks--;
+  if (wasLower) dir.fs.hideLink(target);
   target.clearEntry(dir, name);
   target.syncAttributes();
   dir.evictIfUnused(target);

@@ -40,8 +40,8 @@ export class TmpfsDirFile extends DirFile {
     for (;;) {
       const entry = entries.from(this.pos);
       if (entry === null || entry.cookie >= this.end) return 0;
-      const inode = entry.inode!, next = entry.cookie + 1;
-      if (!sink(entry.name, inode.ino, (inode.mode & S_IFMT) >> 12, next)) return 0;
+      const next = entry.cookie + 1, mode = entries.modeOf(entry);
+      if (!sink(entry.name, entry.ino, (mode & S_IFMT) >> 12, next)) return 0;
       this.pos = next;
     }
   }

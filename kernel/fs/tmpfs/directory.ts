@@ -16,22 +16,42 @@ import { TmpfsDirFile } from "./dir_file.ts";
 import { DirEntries } from "./dir_entries.ts";
 import { TmpfsNode, TmpfsSymlink } from "./nodes.ts";
 import { TmpfsRegular } from "./regular.ts";
+import type { InodeRecord } from "./records/inode_record.ts";
 import type { TmpfsSpace } from "./space.ts";
-import { TmpfsInode } from "./tmpfs_inode.ts";
+import { NEW_INO, TmpfsInode } from "./tmpfs_inode.ts";
 
 /** The bytes that Linux counts for an entry of a tmpfs (BOGO_DIRENT_SIZE). */
 const ENTRY_SIZE = 20;
 
 export class TmpfsDirectory extends TmpfsInode {
-  readonly entries: DirEntries = new DirEntries();
+  /** Null: those of its record, and nothing has needed them yet. */
+  private known: DirEntries | null;
   /** The directory itself for the root. */
   parent: TmpfsDirectory;
 
-  constructor(account: Account, space: TmpfsSpace, mode: number, parent: TmpfsDirectory | null) {
-    super(account, space, mode, 0, 0);
+  constructor(
+    account: Account,
+    space: TmpfsSpace,
+    mode: number,
+    parent: TmpfsDirectory | null,
+    ino: number = NEW_INO,
+  ) {
+    super(account, space, mode, 0, 0, ino);
+    this.known = ino === NEW_INO ? new DirEntries(space) : null;
     this.parent = parent ?? this;
     this.nlink = 2;
     this.size = 2 * this.entrySize;
+  }
+
+  get entries(): DirEntries {
+    return this.known ??= this.space.entriesOf(this.ino);
+  }
+
+  override record(account: number): InodeRecord {
+    const record = super.record(account);
+    record.entries = this.entries.record();
+    record.parent = this.parent.ino;
+    return record;
   }
 
   private get entrySize(): number {
@@ -119,7 +139,8 @@ export class TmpfsDirectory extends TmpfsInode {
     if (this.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== null) return -EEXIST;
     // A further name counts as an inode, as in Linux.
-    if (target.nlink > 0) {
+    if (target.nlink === 0 && target instanceof TmpfsInode) this.space.records?.onChanged(target);
+    else {
       const r = this.space.takeInode(this.accountOf(target));
       if (r < 0) return r;
     }
@@ -195,6 +216,9 @@ export class TmpfsDirectory extends TmpfsInode {
 
   private moveTo(parent: TmpfsDirectory): void {
     if (parent === this.parent) return;
+    this.noteChange();
+    this.parent.noteChange();
+    parent.noteChange();
     this.parent.nlink--;
     parent.nlink++;
     this.parent = parent;

@@ -13,6 +13,7 @@ import { copy, fill } from "../../../ffi/mem/native_memory.ts";
 import { copyTouched } from "../../mm/copy_frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { FilePages, HOLE, type PageSink } from "./file_pages.ts";
+import { RecordedPages } from "./records/inode_record.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 /** The most pages of one allocation. */
@@ -20,15 +21,20 @@ const MAX_EXTENT = 512;
 
 /** The file whose data it is. */
 interface DataOwner {
+  readonly ino: number;
   /** The pages at bytes [from, to) get other frames: mappings of the old ones end. */
   onPagesMoved(from: number, to: number): void;
+  /** Drops its record: the pages are about to change. */
+  dropRecord(): void;
 }
 
 export class FileData implements PageSink {
   readonly pages: FilePages = new FilePages();
-  private readonly owner: DataOwner;
-  private readonly space: TmpfsSpace;
+  readonly owner: DataOwner;
+  readonly space: TmpfsSpace;
   private readonly base: number;
+  /** Records of the file have the arrays of `pages`, and hold the frames too; null: none does. */
+  lent: RecordedPages | null = null;
 
   constructor(owner: DataOwner, space: TmpfsSpace) {
     this.owner = owner;
@@ -98,6 +104,7 @@ export class FileData implements PageSink {
    * Fills the hole of `count` pages at `page`, or a part of it: how many pages, -ENOSPC or -ENOMEM.
    */
   allocate(page: number, count: number): number {
+    if (this.lent !== null) this.endLoan();
     const room = this.space.takePages(Math.min(count, MAX_EXTENT));
     if (room === 0) return -ENOSPC;
     for (let n = room; n > 0; n >>= 1) {
@@ -119,6 +126,7 @@ export class FileData implements PageSink {
   own(page: number, count: number): number {
     const { frames } = this.space, old = this.pages.get(page);
     if (old === HOLE) return count;
+    if (this.lent !== null && frames.pool.isHeldTwice(old)) this.endLoan();
     const run = frames.pool.heldRun(old, Math.min(count, MAX_EXTENT));
     if (!frames.pool.isHeldTwice(old)) return run;
     for (let n = run; n > 0; n >>= 1) {
@@ -147,6 +155,30 @@ export class FileData implements PageSink {
       if (this.own(page, 1) < 0) return -ENOMEM;
     }
     return 0;
+  }
+
+  /** Moves the pages from `from` on by `by` pages (negative: down, onto holes). */
+  shift(from: number, by: number): void {
+    if (this.lent !== null) this.endLoan();
+    this.pages.shift(from, by);
+  }
+
+  /** The pages, for a record of the file. */
+  lend(): RecordedPages {
+    return this.lent ??= new RecordedPages(this.pages.pieces, this.space.frames.pool);
+  }
+
+  /** Has the pages of a record of the file, whose frames are held for it. */
+  borrow(pages: RecordedPages): void {
+    this.lent = pages;
+    this.pages.use(pages);
+  }
+
+  /** The pages become the file's alone. Its own record does not have them any more. */
+  private endLoan(): void {
+    this.owner.dropRecord();
+    if (this.lent!.refs > 0) this.pages.separate();
+    this.lent = null;
   }
 
   /** Fills all holes of pages [from, to): 0, or -errno after undoing it. */
@@ -181,6 +213,7 @@ export class FileData implements PageSink {
       this.zero(from, to);
       return;
     }
+    if (this.lent !== null) this.endLoan();
     this.zero(from, first * PAGE_SIZE);
     this.pages.clear(first, last, this);
     if (to !== Infinity) this.zero(last * PAGE_SIZE, to);

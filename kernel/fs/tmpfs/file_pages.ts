@@ -14,14 +14,42 @@ export interface PageSink {
   free(arenaPage: number, count: number): void;
 }
 
+/** The arrays of a FilePages. */
+export interface PagePieces {
+  /** Pages that are not holes. */
+  readonly count: number;
+  readonly first: number[];
+  readonly more: Map<number, number[]> | null;
+}
+
 export class FilePages {
   /** Pages that are not holes. */
   count: number = 0;
   /** Set by `run`: the arena page of its first page, or HOLE. */
   runFrame: number = HOLE;
   /** Pages [0, 512), which are all pages of nearly every file. */
-  private readonly first: number[] = [];
+  private first: number[] = [];
   private more: Map<number, number[]> | null = null;
+
+  /** The arrays themselves. */
+  get pieces(): PagePieces {
+    const { count, first, more } = this;
+    return { count, first, more };
+  }
+
+  /** Has these arrays from now on, in place of its own. */
+  use({ count, first, more }: PagePieces): void {
+    this.count = count;
+    this.first = first;
+    this.more = more;
+  }
+
+  /** Makes own copies of the arrays. */
+  separate(): void {
+    this.first = this.first.slice();
+    if (this.more === null) return;
+    this.more = new Map([...this.more].map(([index, piece]) => [index, piece.slice()]));
+  }
 
   /** The arena page of a page, or HOLE. HOT */
   get(page: number): number {
@@ -176,6 +204,25 @@ export class FilePages {
     while (piece.length < i) piece.push(HOLE);
     if (i === piece.length) piece.push(frame);
     else piece[i] = frame;
+  }
+}
+
+/** Calls `visit` with the runs of frames that are contiguous. */
+export function visitRuns(
+  { first, more }: PagePieces,
+  visit: (page: number, count: number) => void,
+): void {
+  visitPiece(first, visit);
+  if (more !== null) { for (const piece of more.values()) visitPiece(piece, visit); }
+}
+
+function visitPiece(piece: readonly number[], visit: (page: number, count: number) => void): void {
+  for (let i = 0; i < piece.length;) {
+    const frame = piece[i]!;
+    let n = 1;
+    while (frame !== HOLE && piece[i + n] === frame + n) n++;
+    if (frame !== HOLE) visit(frame, n);
+    i += n;
   }
 }
 

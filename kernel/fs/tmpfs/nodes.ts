@@ -3,17 +3,31 @@
 import type { Account } from "../../core/account.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import { flatString } from "../../core/bytes.ts";
+import type { InodeRecord } from "./records/inode_record.ts";
 import type { TmpfsSpace } from "./space.ts";
-import { TmpfsInode } from "./tmpfs_inode.ts";
+import { NEW_INO, TmpfsInode } from "./tmpfs_inode.ts";
 
 export class TmpfsSymlink extends TmpfsInode {
   private readonly target: string;
 
-  constructor(account: Account, space: TmpfsSpace, target: string, uid: number, gid: number) {
-    super(account, space, S_IFLNK | 0o777, uid, gid);
+  constructor(
+    account: Account,
+    space: TmpfsSpace,
+    target: string,
+    uid: number,
+    gid: number,
+    ino: number = NEW_INO,
+  ) {
+    super(account, space, S_IFLNK | 0o777, uid, gid, ino);
     this.target = flatString(target);
     this.size = target.length;
-    this.storeMore(target.length);
+    if (ino === NEW_INO) this.storeMore(target.length);
+  }
+
+  override record(account: number): InodeRecord {
+    const record = super.record(account);
+    record.target = this.target;
+    return record;
   }
 
   override readlink(): string {
@@ -30,8 +44,9 @@ export class TmpfsNode extends TmpfsInode {
     rdev: number,
     uid: number,
     gid: number,
+    ino: number = NEW_INO,
   ) {
-    super(account, space, mode, uid, gid);
+    super(account, space, mode, uid, gid, ino);
     this.rdev = rdev;
   }
 }

@@ -27,8 +27,9 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { FileData } from "./file_data.ts";
 import { TmpfsFile } from "./regular_file.ts";
+import type { InodeRecord } from "./records/inode_record.ts";
 import type { TmpfsSpace } from "./space.ts";
-import { TmpfsInode } from "./tmpfs_inode.ts";
+import { NEW_INO, TmpfsInode } from "./tmpfs_inode.ts";
 
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
   F_SEAL_EXEC;
@@ -47,9 +48,32 @@ export class TmpfsRegular extends TmpfsInode {
   /** Whether F_ADD_SEALS and F_GET_SEALS work. */
   readonly isSealable: boolean = true;
 
-  constructor(account: Account, space: TmpfsSpace, mode: number, uid: number, gid: number) {
-    super(account, space, S_IFREG | (mode & 0o7777), uid, gid);
+  constructor(
+    account: Account,
+    space: TmpfsSpace,
+    mode: number,
+    uid: number,
+    gid: number,
+    ino: number = NEW_INO,
+  ) {
+    super(account, space, S_IFREG | (mode & 0o7777), uid, gid, ino);
     this.data = new FileData(this, space);
+  }
+
+  override record(account: number): InodeRecord {
+    const record = super.record(account);
+    record.pages = this.data.lend();
+    return record;
+  }
+
+  override load(record: InodeRecord): void {
+    super.load(record);
+    this.data.borrow(record.pages!);
+  }
+
+  dropRecord(): void {
+    this.space.records!.drop(this.ino);
+    this.noteChange();
   }
 
   override get isLinkable(): boolean {
@@ -67,6 +91,7 @@ export class TmpfsRegular extends TmpfsInode {
 
   /** Sets st_blocks by the pages. */
   updateBlocks(): void {
+    if (!this.isChanged) this.noteChange();
     this.blocks = this.data.pages.count * (PAGE_SIZE / 512);
   }
 
@@ -179,7 +204,7 @@ export class TmpfsRegular extends TmpfsInode {
     if (offset + len >= this.size) return -EINVAL;
     this.onPagesMoved(offset, Infinity);
     this.data.punch(offset, offset + len);
-    this.data.pages.shift((offset + len) / PAGE_SIZE, -len / PAGE_SIZE);
+    this.data.shift((offset + len) / PAGE_SIZE, -len / PAGE_SIZE);
     this.size -= len;
     return 0;
   }
@@ -190,7 +215,7 @@ export class TmpfsRegular extends TmpfsInode {
     if (offset >= this.size) return -EINVAL;
     if (this.size + len > MAX_FILE_BYTES) return -EFBIG;
     this.onPagesMoved(offset, Infinity);
-    this.data.pages.shift(offset / PAGE_SIZE, len / PAGE_SIZE);
+    this.data.shift(offset / PAGE_SIZE, len / PAGE_SIZE);
     this.size += len;
     return 0;
   }

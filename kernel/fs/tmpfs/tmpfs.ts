@@ -19,8 +19,9 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
-import { EntryCursor } from "./dir_entries.ts";
+import { type DirEntries, EntryCursor } from "./dir_entries.ts";
 import { TmpfsDirectory } from "./directory.ts";
+import { FileRecords } from "./records/file_records.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 const ROOT = rootCredentials();
@@ -42,7 +43,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
   /** While its tree is freed: for each level the place in its directory. */
-  private ending: EntryCursor[] | null = null;
+  private ending: EntryCursor<TmpfsDirectory>[] | null = null;
+  records: FileRecords | null = null;
 
   constructor(
     account: Account,
@@ -93,6 +95,23 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
 
   nextIno(): number {
     return ++this.lastIno;
+  }
+
+  /** The records of all inodes as they are now. From the first call on they are kept. */
+  settleRecords(): FileRecords {
+    this.records ??= new FileRecords(this, this.root);
+    this.records.settle();
+    return this.records;
+  }
+
+  inodeOf(ino: number): TmpfsInode {
+    return this.records!.inodeOf(ino);
+  }
+  modeOf(ino: number): number {
+    return this.records!.modeOf(ino);
+  }
+  entriesOf(ino: number): DirEntries {
+    return this.records!.entriesOf(ino);
   }
 
   /** Takes room for an inode (or a further name): 0 or -ENOSPC. */
@@ -171,20 +190,27 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
    * Frees a slice of the tree, which no path leads to any more; returns the units that are left.
    */
   override free(units: number): number {
-    if (this.ending === null) this.freeOne(this.root, this.ending = []);
-    const { ending } = this;
+    const ending = this.ending ??= [new EntryCursor(this.root)];
     for (; units > 0 && ending.length > 0; units--) {
-      const entry = ending[ending.length - 1]!.next();
-      if (entry === null) ending.pop();
-      else if (entry.inode !== null) this.freeOne(entry.inode, ending);
+      const { dir } = ending[ending.length - 1]!, entry = ending[ending.length - 1]!.next();
+      if (entry !== null) this.freeOne(dir.entries.inodeOf(entry), ending);
+      else {
+        ending.pop();
+        dir.evict();
+      }
     }
+    if (ending.length === 0) this.records?.end();
     return units;
   }
 
-  private freeOne(inode: Inode, ending: EntryCursor[]): void {
-    if (inode instanceof TmpfsDirectory) ending.push(new EntryCursor(inode.entries));
-    else if (inode.nlink > 1) {
+  private freeOne(inode: Inode, ending: EntryCursor<TmpfsDirectory>[]): void {
+    if (inode instanceof TmpfsDirectory) {
+      ending.push(new EntryCursor(inode));
+      return;
+    }
+    if (inode.nlink > 1) {
       // The inode is visited once for each of its names.
+      if (inode instanceof TmpfsInode) inode.noteChange();
       inode.nlink--;
       this.giveInode(inode instanceof TmpfsInode ? inode.account : this.root.account);
       return;

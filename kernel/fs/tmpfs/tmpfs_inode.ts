@@ -24,7 +24,7 @@ import {
   type AttrChange,
 } from "../../vfs/inode.ts";
 import { PlainInode } from "../../vfs/plain_inode.ts";
-import { TMPFS_BYTES } from "../../core/quota.ts";
+import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import {
   aclWithMode,
   decodeAcl,
@@ -33,6 +33,7 @@ import {
   modeOfAcl,
   type PosixAcl,
 } from "../../vfs/posix_acl.ts";
+import { InodeRecord } from "./records/inode_record.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 /** LIMIT: bytes of extended attributes of one inode, names included. */
@@ -41,24 +42,44 @@ const MAX_XATTR_BYTES = 1 << 20;
 const ACL_ENTRY_BYTES = 40;
 const DAY_SEC = 86400;
 const NO_ACL = new Uint8Array(0);
+/** The number of an inode that gets the next one. */
+export const NEW_INO = -1;
 
 export abstract class TmpfsInode extends PlainInode {
   /** The account that it is charged to. */
-  readonly account: Account;
+  account: Account;
   readonly space: TmpfsSpace;
   private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
   private xattrBytes: number = 0;
   /** The bytes of TMPFS_BYTES that it is charged for. */
   private charged: number = 0;
-  private isEvicted: boolean = false;
+  isEvicted: boolean = false;
+  /** It may differ from its record, or nothing keeps records. */
+  isChanged: boolean = true;
 
-  /** The caller has taken room for it (`takeInode`). */
-  constructor(account: Account, space: TmpfsSpace, mode: number, uid: number, gid: number) {
-    super(space, space.nextIno(), mode);
+  /**
+   * The caller has taken room for it (`takeInode`).
+   *
+   * @param ino of an inode that is made of a record, which `load` gets then
+   */
+  constructor(
+    account: Account,
+    space: TmpfsSpace,
+    mode: number,
+    uid: number,
+    gid: number,
+    ino: number = NEW_INO,
+  ) {
+    super(space, ino === NEW_INO ? space.nextIno() : ino, mode);
     this.account = account;
     this.space = space;
     this.uid = uid;
     this.gid = gid;
+    if (ino !== NEW_INO) {
+      this.isChanged = false;
+      return;
+    }
+    space.records?.onChanged(this);
     const sec = space.host.realtimeSec(), nsec = space.host.realtimeNsec();
     this.atimeSec =
       this.mtimeSec =
@@ -74,6 +95,7 @@ export abstract class TmpfsInode extends PlainInode {
 
   /** Sets ctime to now; with `modified` mtime too. HOT */
   touch(modified: boolean): void {
+    if (!this.isChanged) this.noteChange();
     const host = this.space.host;
     this.ctimeSec = host.realtimeSec();
     this.ctimeNsec = host.realtimeNsec();
@@ -96,6 +118,7 @@ export abstract class TmpfsInode extends PlainInode {
   override touchAtime(relative: boolean): void {
     const sec = this.space.host.realtimeSec();
     if (relative && sec - this.atimeSec < DAY_SEC && this.isRead) return;
+    if (!this.isChanged) this.noteChange();
     this.atimeSec = sec;
     this.atimeNsec = this.space.host.realtimeNsec();
   }
@@ -191,6 +214,7 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override inheritAcls(access: PosixAcl | null, byDefault: PosixAcl | null): void {
+    if (!this.isChanged) this.noteChange();
     this.storeMore(aclBytes(access) + aclBytes(byDefault));
     this.accessAcl = access;
     this.defaultAcl = byDefault;
@@ -236,10 +260,44 @@ export abstract class TmpfsInode extends PlainInode {
     return 0;
   }
 
+  /** Called before a change; those that `touch` follows or precedes need no other call. */
+  noteChange(): void {
+    if (this.isChanged) return;
+    this.isChanged = true;
+    this.space.records?.onChanged(this);
+  }
+
+  /** A record of it, which subclasses complete. @param account its number in the file system */
+  record(account: number): InodeRecord {
+    const record = new InodeRecord(this, account), { xattrs } = this;
+    if (xattrs !== null && xattrs.size > 0) record.xattrs = new Map(xattrs);
+    record.xattrBytes = this.xattrBytes;
+    record.charged = this.charged;
+    return record;
+  }
+
+  /** Makes a new inode what the record says. */
+  load(record: InodeRecord): void {
+    const { xattrs, xattrBytes, charged } = record;
+    record.copyTo(this);
+    this.xattrs = xattrs === null ? null : new Map(xattrs);
+    this.xattrBytes = xattrBytes;
+    this.charged = charged;
+  }
+
+  /** Moves its charges to an account above its own. */
+  passUp(account: Account): void {
+    const names = (this.mode & S_IFMT) === S_IFDIR ? 1 : this.nlink;
+    TMPFS_INODES.passUp(names, this.account, account);
+    TMPFS_BYTES.passUp(this.charged, this.account, account);
+    this.account = account;
+  }
+
   override evict(): void {
     if (this.isEvicted) return;
     this.isEvicted = true;
     this.freeData();
+    this.space.records?.onEvicted(this);
     this.storeMore(-this.charged);
     this.space.giveInode(this.account);
   }

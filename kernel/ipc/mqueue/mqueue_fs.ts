@@ -8,6 +8,7 @@ import { EINVAL, EMFILE, ENOSPC, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errn
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { MQUEUE_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
+import { KernelBug } from "../../core/kernel_bug.ts";
 import { TmpfsDirectory } from "../../fs/tmpfs/directory.ts";
 import type { TmpfsSpace } from "../../fs/tmpfs/space.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
@@ -42,6 +43,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly isRam: boolean = false;
+  readonly records = null;
   /** The sizes that mq_open(3) asks for; null: the defaults. Set around the call that creates. */
   wanted: QueueSizes | null = null;
   private readonly limits: IpcLimits;
@@ -72,6 +74,15 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
 
   nextIno(): number {
     return ++this.lastIno;
+  }
+  inodeOf(): never {
+    throw new KernelBug("a queue is no record");
+  }
+  modeOf(): never {
+    throw new KernelBug("a queue is no record");
+  }
+  entriesOf(): never {
+    throw new KernelBug("a directory of queues is no record");
   }
   takeInode(): number {
     return 0;

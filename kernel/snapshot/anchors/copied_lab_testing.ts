@@ -27,7 +27,7 @@ import { FsContext } from "../../vfs/fs_context.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { Vfs } from "../../vfs/vfs.ts";
 import { TestCaller } from "../../vfs/vfs_testing.ts";
-import { FileCaches, settleFiles } from "../file_caches.ts";
+import { settleFiles } from "../settle_files.ts";
 import { decodeGraph } from "../graph/decoder.ts";
 import { type EncodedGraph, encodeGraph } from "../graph/encoder.ts";
 import { kernelTable } from "./kernel_table.ts";
@@ -52,15 +52,10 @@ interface Kept {
 
 export function encodeLab(lab: GoferLab, { files, mm }: Kept): EncodedGraph {
   settleFiles(lab.vfs);
-  const caches = new FileCaches(lab.vfs);
-  try {
-    const { ctx, fs, vfs, root: { fs: context } } = lab;
-    return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], LAB_TABLE, {
-      isThorough: true,
-    });
-  } finally {
-    caches.unmark();
-  }
+  const { ctx, fs, vfs, root: { fs: context } } = lab;
+  return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], LAB_TABLE, {
+    isThorough: true,
+  });
 }
 
 export class CopiedLab {
@@ -126,6 +121,7 @@ export class CopiedLab {
       ...{ network: null, tcp: "refuse" },
       reconnect: { isCopy },
       changes,
+      dentries: [],
     };
   }
 

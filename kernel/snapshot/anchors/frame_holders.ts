@@ -160,6 +160,7 @@ export const FRAME_HOLDERS: Readonly<Record<string, FrameHolder>> = {
   MappedMemory: KERNEL_PAGES,
   PacketRing: KERNEL_PAGES,
   PageMap: PAGE_MAP,
+  RecordedPages: FILE_PAGES,
   SharedAnon: SHARED,
   ShmMemory: SHARED,
   UringMemory: whileHeld(both(

@@ -23,12 +23,11 @@ import { GoferRegular } from "../../fs/gofer/regular.ts";
 import { TreeScan } from "../../fs/gofer/tree_scan.ts";
 import { readUnnamed } from "../../fs/gofer/unnamed_bytes.ts";
 import type { AnchorRule, ConvertedField, FieldRule } from "../graph/class_row.ts";
-import { usedInodes } from "./cache_fields.ts";
 import { fresh, made, type MadeFields, NONE, ZERO } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Stages of fields: of what a file system has, and last its connection. */
-const STAGE_IDLE = 1, STAGE_CONNECTED = 8;
+const STAGE_IDLE = 1, STAGE_INODES = 1, STAGE_CONNECTED = 8;
 
 const NO_NUMBER = { value: -1 } as const;
 const FALSE = { value: false } as const;
@@ -86,6 +85,22 @@ const DESCRIPTORS: Readonly<FieldRule> = {
   make: (_object, _host, units) => new HostDescriptors(HOST_FILES, 1, Number(units)),
 };
 
+/**
+ * The table of inodes has those that something else refers to; a file without names is not in it.
+ */
+const IS_FORGOTTEN: Readonly<ConvertedField> = {
+  stage: STAGE_INODES,
+  save(object) {
+    const inode = object as GoferInode;
+    return inode.isForgotten ? null : inode.fs.hasInTable(inode);
+  },
+  make(object, _host, isInTable) {
+    const inode = object as GoferInode;
+    if (isInTable === true) inode.fs.addToTable(inode);
+    return isInTable === null;
+  },
+};
+
 function isIdle({ users }: DonatedFile): boolean {
   return users === 0;
 }
@@ -112,7 +127,7 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
       fetchedNames: fresh(() => new FetchedNames()),
       fids: made(({ client }: GoferFs) => new FidCache(client)),
       idle: IDLE,
-      inodes: usedInodes("inodes"),
+      inodes: fresh(() => new Map()),
       iovFrame: made(({ ctx: { frames } }: GoferFs) => frames.alloc(1)),
       listings: fresh(() => new ListingCache()),
       opens: made((fs: GoferFs) => new OpenAhead(fs)),
@@ -126,6 +141,7 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
     fields: {
       fid: NO_NUMBER,
       isBare: FALSE,
+      isForgotten: IS_FORGOTTEN,
       wasFidUsed: FALSE,
       xattrs: NONE,
     },

@@ -7,18 +7,19 @@ import { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import { FrameAllocator } from "../../mm/frames.ts";
 import { FileWindows } from "../../mm/windows.ts";
 import { LoopDriver } from "../../loop_driver.ts";
+import { SharedRecords } from "../../fs/tmpfs/records/record_table.ts";
 import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
 import { Worker } from "../../uring/worker.ts";
-import type { ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
+import type { AnchorRule, ClassRow, FieldRule, FrameRule, Rule } from "../graph/class_row.ts";
 import { ClassTable } from "../graph/class_table.ts";
 import { BOOT_FIELDS } from "./boot_objects.ts";
-import { CACHE_FIELDS } from "./cache_fields.ts";
 import type { MadeFields } from "./field_rules.ts";
 import { GOFER, GOFER_FIELDS } from "./gofer_fields.ts";
 import { HOST_FD_FIELDS } from "./host_fd_fields.ts";
 import { HOST_NET_FIELDS } from "./host_net_fields.ts";
 import { FRAME_FOLLOWERS, FRAME_HOLDERS } from "./frame_holders.ts";
 import { MADE_FIELDS } from "./made_fields.ts";
+import { TREE_FIELDS } from "./tree_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
 import type { StateRow } from "../state_row.ts";
 import { STATE_TABLE } from "../state_table.ts";
@@ -45,9 +46,19 @@ export function kernelTable(classes: SurroundingClasses): ClassTable {
     ...anchors({ EndedSpace }, SPACE),
     ...classes.spaces.map((space) => anchor(space, SPACE)),
     ...classes.contexts.map((context) => anchor(context, CONTEXT)),
+    ...anchors({ SharedRecords }, SHARED_RECORDS),
     ...anchors({ NoContext }, { fate: "derived", make: (worker) => noContext(worker) }),
   ], CONSTANTS);
 }
+
+/** They are in no other process: a file has a list of the records. */
+const SHARED_RECORDS: AnchorRule = {
+  fate: "anchor",
+  stage: 0,
+  isShared: true,
+  save: () => [],
+  load: () => null,
+};
 
 function hostWatch(inode: object): object | null {
   return inode instanceof HostFdInode ? new HostWatch(inode) : null;
@@ -89,10 +100,10 @@ function frameRule(name: string): FrameRule {
 const MADE: ReadonlyMap<object, Readonly<Record<string, FieldRule>>> = fieldsByClass([
   ...MADE_FIELDS,
   ...BOOT_FIELDS,
-  ...CACHE_FIELDS,
   ...GOFER_FIELDS,
   ...HOST_FD_FIELDS,
   ...HOST_NET_FIELDS,
+  ...TREE_FIELDS,
 ]);
 
 function fieldsByClass(rules: readonly MadeFields[]): Map<object, MadeFields["fields"]> {

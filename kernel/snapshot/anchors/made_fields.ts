@@ -19,7 +19,6 @@ import { AioRing } from "../../aio/aio_ring.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { Container } from "../../task/container.ts";
 import { CopyBuffer } from "../../fs/overlay/copy_data.ts";
-import { FileData } from "../../fs/tmpfs/file_data.ts";
 import { FilePages } from "../../fs/tmpfs/file_pages.ts";
 import { Loop } from "../../loop.ts";
 import { MappedMemory } from "../../uring/buffer_memory.ts";
@@ -73,12 +72,6 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     made: CopyBuffer,
     fields: {
       frame: NO_FRAME,
-    },
-  },
-  {
-    made: FileData,
-    fields: {
-      base: at("space.frames.arena.base"),
     },
   },
   {

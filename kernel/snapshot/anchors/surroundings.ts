@@ -18,6 +18,7 @@ import type { CpuInfo } from "../../proc/fs/cpu_info.ts";
 import type { CallObserver } from "../../task/call_record.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { VdsoPages } from "../../mm/memory_context.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
 
 export interface Surroundings {
   readonly host: Host;
@@ -53,6 +54,8 @@ export interface Surroundings {
   readonly network: HostNetwork | null;
   /** What becomes of connections of host sockets. */
   readonly tcp: "refuse" | "reset";
+  /** Empty; while a graph is decoded, the dentries of its trees. */
+  readonly dentries: Dentry[];
 }
 
 /** A class, for its objects' prototype. */

@@ -28,11 +28,11 @@ export function given(
   };
 }
 
-/** The allocator charges frames to the groups of its kernel. */
+/** Each kernel has an allocator of its own, which charges frames to the groups of that kernel. */
 export const FRAMES: AnchorRule = {
   fate: "anchor",
   stage: STAGE_GIVEN,
-  isShared: true,
+  isShared: false,
   save: (object) => [Reflect.get(object, "charger")],
   load([charger], host) {
     if (charger !== null && !(charger instanceof FrameCharges)) return null;

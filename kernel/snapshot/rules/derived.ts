@@ -7,8 +7,8 @@
 export const DERIVED_CLASSES: readonly string[] = (`
   ChargedFrames CpuInfo DomainLook Fault FileWindows FramePool FrameQuarantine FreePages FutexKey
   HeapWatch HostDescriptors HostUse KnownFrames Measured MemoryFrames PageCounts PatchCache
-  PatchedPage Quiescence Quota ResidentCount Scratch SearchState SpinPolicy Tlb TlbPool UseCount
-  VictimSearch WaitingFrames Walk Window WriteRun
+  PatchedPage Quiescence Quota RecordTable ResidentCount Scratch SearchState SharedRecords
+  SpinPolicy TableNode Tlb TlbPool UseCount VictimSearch WaitingFrames Walk Window WriteRun
 `).trim().split(/\s+/);
 
 /**

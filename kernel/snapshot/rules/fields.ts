@@ -116,6 +116,8 @@ const NULL = rules("null", [
 ]);
 
 const MADE = rules("made", [
+  ["FileRecords.table", "of the same records: shared in the process, a list of them in a file"],
+  ["FrameAllocator.tables", "FileRecords.table of each tmpfs, which adds itself"],
   ["FrameAllocator.references", "the sum of what the holders of numbers.ts hold"],
   [
     "MemoryManager.space",

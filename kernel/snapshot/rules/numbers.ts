@@ -50,6 +50,8 @@ const FRAMES = rules("frame", [
   ["ForkCopies.frames", "pages, `counts` each where that is not 0: copies for a child to come"],
   ["FilePages.first", "pages: a file's first 512; of tmpfs, memfd, secret memory"],
   ["FilePages.more", "pages: pieces of 512 by number"],
+  ["RecordedPages.first", "pages: as FilePages.first, of records of files of a tmpfs"],
+  ["RecordedPages.more", "pages: as FilePages.more"],
   ["FilePages.runFrame", "pages: result of the last `run`: -1"],
   ["FrameAllocator.takenBytes", "a counter of the new one"],
   ["FrameAllocator.usedBytes", "all frames with a count"],

@@ -25,29 +25,28 @@ export const STATE_CLASSES: readonly string[] = (`
   EventFile Expiry ExtendedError
   FairTurns FamilyRoutes FamilySettings FanEvent FanotifyFile Fanout FastOpen FdDir FdLink FdSets
   FdTable FdinfoDir FdinfoFile Fifo FifoOpen FifoOpener FileData FileHandles FileLock FileLocks
-  FileMappings FileOfGroup FileOwner FilePages FileSystemEnd FileTable FilterTracer FixedBuffer
-  FixedDir FixedFile FixedLink ForgetTree ForkCopies ForkWork FrameAllocator FrameCharges
-  FreezeState FreezeWatch FsContext FsTypes FullFile FullOpener
-  FutexTable FutexWaiter
+  FileMappings FileOfGroup FileOwner FilePages FileRecords FileSystemEnd FileTable FilterTracer
+  FixedBuffer FixedDir FixedFile FixedLink ForgetTree ForkCopies ForkWork FrameAllocator
+  FrameCharges FreezeState FreezeWatch FsContext FsTypes FullFile FullOpener FutexTable FutexWaiter
   GeneratedDirFile GenericFamilies GoferBacking GoferDirFile GoferDirectory GoferFile GoferFs
   GoferNode GoferRegular GoferSymlink GroupDevicePolicy GroupDir GroupFileInode GroupLists
   GroupMarks GroupNode GroupSet GroupSort GroupTable GroupXattrs
   Handle HeldFile HelperEnd Hierarchy HighLimit HostEnd HostEndWatch HostFdFs HostFdInode
   HostFdOpener HostFifoOpener HostFile HostListener HostSocket HostSocketWatch
-  IdMapFile IdMapText Inet6Addresses InetDump InetFamily InetPorts InetTable InfoRecord InotifyFile
-  InotifyWatch InputQueue IoCharges IoRate IoState IpCounters IpOptions IpcLimits IpcMessage
-  IpcMessageQueue IpcMessages IpcNamespace IpcTable ItemsEnd
+  IdMapFile IdMapText Inet6Addresses InetDump InetFamily InetPorts InetTable InfoRecord InodeRecord
+  InotifyFile InotifyWatch InputQueue IoCharges IoRate IoState IpCounters IpOptions IpcLimits
+  IpcMessage IpcMessageQueue IpcMessages IpcNamespace IpcTable ItemsEnd
   Job JobCpu JobCpuLimit JobDeadline JobKill JobMemory
   KernelProcSource Key KeyStore KeyUser KmsgFile KmsgInode KmsgOpener
-  LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline Link
-  LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing
+  LayerListing Layouts Lease Leases LeavingSpace LeavingSpaces LegacyView Limits LineDiscipline
+  Link LinkDir LinkGroups LinkInode LinkSettings LinkTable LinksDir LinksDump ListReader Listing
   LiveInode LoadAverage LoadedProgram LocalRouteDump LockAges LockWait LockWaits LongWalk Loop
   LoopControlFile LoopDevice LoopDevices LoopFile LoopOpener LoopbackTcp LoopbackTransport
   MainRouteDump ManyKills MapFileLink MapFilesDir MappedMemory Mark MasterFile MemFile MemInode
-  MemPolicy Membership Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents MemoryLimits
-  MemoryManager MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter MessageQueue
-  MonitorEvent Mount MountFile MountNamespace MountPaths MountPlace MountSteps MountsFile
-  MountsInode MoveEnd MqueueDirectory MqueueFile MqueueFs MqueueType
+  MemPolicy Membership Memberships MemfdStore MemoryContext MemoryCounters MemoryEvents
+  MemoryLimits MemoryManager MemoryState MemoryText MemoryTextFile MemoryUse Merge MessageCounter
+  MessageQueue MonitorEvent Mount MountFile MountNamespace MountPaths MountPlace MountSteps
+  MountsFile MountsInode MoveEnd MqueueDirectory MqueueFile MqueueFs MqueueType
   NamespaceCounts Namespaces NeighbourDump NetDir NetNamespace NetSettingsDir NetSettingsView
   NetShared NetTables NetText NetTextFile NetlinkDump NetlinkFamily NetlinkProtocol NetlinkRequest
   NetlinkSocket NetlinkTable Notification Notifier NsDir NsFile NsFs NsInode NsLink NullFile
@@ -56,22 +55,23 @@ export const STATE_CLASSES: readonly string[] = (`
   OverlayFile OverlayFs OverlayNode OverlayType OwnMemory
   PacketCounter PacketDump PacketFamily PacketRing PacketSocket PacketTable PageMap PagemapFile
   PagemapInode PassWaiter PatchedSites Path PathFile PeakSampler PeerCredentials PeerGroup Pending
-  PendingExec PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace PidsState
-  PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer PrefixRoutes
-  ProcConnector ProcFacts ProcFs ProcFsType ProcKmsgFile ProcRootDir ProcessGroup ProcessTimers
-  ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener PtmxOpener
+  PendingExec PendingFault PendingSignals PermissionRequest PiState Pid PidFd PidNamespace
+  PidsState PingSocket Pipe PipeFile PlaceLink PolledRandomFile PortIds PortTable PosixTimer
+  PrefixRoutes ProcConnector ProcFacts ProcFs ProcFsType ProcKmsgFile ProcRootDir ProcessGroup
+  ProcessTimers ProgramAddresses ProgramBreak Progress ProtocolTable PtmxInode PtmxNodeOpener
+  PtmxOpener
   QueueCaller QueuedMessage
   RamFs RamFsType RandomFile RandomOpener RangeWork RawSocket RealTimer Reaper RecordWait
-  Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement Retry ReuseGroup
-  RightsInFlight RingFds RouteTable Routes RowSteps RuleTable RulesetFile RunQueue
+  RecordedPages Registration RequestFiles ReservedPorts Restrictions RetireTimer Retirement Retry
+  ReuseGroup RightsInFlight RingFds RouteTable Routes RowSteps RuleTable RulesetFile RunQueue
   SandboxAccounts SandboxKernel SchedAttributes SeccompListener SecretBacking SecretFile SecretFs
-  SecretInode SecretStore Segment SelfLink SemOperations SemUndoList SemaphoreSet Semaphores Session
-  SetPasses SetgroupsFile ShareSweep SharedAnon SharedLayout SharedMemory ShmIdentity ShmMemory
-  ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers SignalNotifier SignalledHolder
-  SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts SocketGroups SocketIndex
-  SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage StoredInode StreamQueue StringList
-  StringLists StringPiece SyncWork SysFs SysFsType SysSourceText SyscallArgs SysctlFile SysctlStore
-  SystemText
+  SecretInode SecretStore Segment SelfLink SemOperations SemUndoList SemaphoreSet Semaphores
+  Session SetPasses SetgroupsFile ShareSweep SharedAnon SharedLayout SharedMemory ShmIdentity
+  ShmMemory ShmSegment SigInfo SigSet SignalAction SignalFile SignalHandlers SignalNotifier
+  SignalledHolder SilentNotifier SlaveFile SlaveInode SlaveOpener SocketCounts SocketGroups
+  SocketIndex SocketOptions SocketWalk SpecialFiles SqPoller Sqe StackImage StoredInode StreamQueue
+  StringList StringLists StringPiece SyncWork SysFs SysFsType SysSourceText SyscallArgs SysctlFile
+  SysctlStore SystemText
   Taps Task TaskDelay TaskDir TaskIpcUser TaskKeyrings TaskNetworks TaskPid TaskRef TaskSignals
   TaskStats TaskTerminalHooks TaskText TaskTextFile TaskTimeout TaskWaiter TcpCounters TcpOptions
   TcpSequence TcpTally TcpTimer Terminal TerminalSettings Terminals TextFile ThreadGroup ThreadsDir

@@ -91,7 +91,7 @@ function restoreFrom(
   const { arena, host, platform, cpuInfo } = machine, frames = new FrameAllocator(arena);
   const loaded = loadFrames(reader, arena, frames), changes: ChangedFile[] = [];
   const surroundings: Surroundings = {
-    ...{ host, platform, arena, frames, changes },
+    ...{ host, platform, arena, frames, changes, dentries: [] },
     windows: new FileWindows(arena),
     driver: new LoopDriver(host, platform),
     cpuInfo: CpuInfo.fromHost(cpuInfo),

@@ -1,0 +1,18 @@
+/** What is asked of file servers before a snapshot. */
+
+import { GoferFs } from "../fs/gofer/gofer_fs.ts";
+import { settleAttributes } from "../fs/gofer/reconnect.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+
+/**
+ * Brings what the kernel knows of open files up to date, so that a restore can compare them. To be
+ * called before a snapshot for another process.
+ *
+ * @throws Error if a file server does not answer
+ */
+export function settleFiles({ served }: Vfs): void {
+  for (const fs of served) {
+    if (!(fs instanceof GoferFs) || settleAttributes(fs) >= 0) continue;
+    throw new Error(`the file server of "${fs.client.name}" does not answer`);
+  }
+}
