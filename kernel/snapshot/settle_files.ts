@@ -3,16 +3,17 @@
 import { GoferFs } from "../fs/gofer/gofer_fs.ts";
 import { settleAttributes } from "../fs/gofer/reconnect.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import { Refusal } from "./graph/graph_error.ts";
 
 /**
  * Brings what the kernel knows of open files up to date, so that a restore can compare them. To be
  * called before a snapshot for another process.
  *
- * @throws Error if a file server does not answer
+ * @throws Refusal if a file server does not answer
  */
 export function settleFiles({ served }: Vfs): void {
   for (const fs of served) {
     if (!(fs instanceof GoferFs) || settleAttributes(fs) >= 0) continue;
-    throw new Error(`the file server of "${fs.client.name}" does not answer`);
+    throw new Refusal(`the file server of "${fs.client.name}" does not answer`);
   }
 }

@@ -41,7 +41,7 @@ interface WorldFacts {
 /**
  * @throws GraphError if the kernel holds what the table does not know
  * @throws RefusedError if it holds what cannot be taken along
- * @throws Error if a file server does not answer
+ * @throws Refusal if a file server does not answer
  */
 export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptions): WorldImage {
   const { host, memory } = root.kernel, { vdso } = memory;
@@ -62,6 +62,7 @@ export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptio
  *
  * @param frames what becomes of the frames of the image; the pages of the vDSO are held, too
  * @throws ImageError if no encoder with this table has made the image; rules throw their own errors
+ * @throws Refusal if the surroundings lack what the kernel had
  */
 export function decodeWorld(
   { bytes, kept, facts }: WorldImage,

@@ -158,7 +158,7 @@ export class Sandbox
    * @throws UserError if it cannot begin
    */
   checkpoint(options: CheckpointOptions, file: ImageFile, verdict: Verdict): Later {
-    const { leaveRunning, compression } = options, later = new Later(), { kernel } = this;
+    const { leaveRunning, compression, sockets } = options, later = new Later(), { kernel } = this;
     const plan = {
       kernel,
       machine: this.#machine,
@@ -166,6 +166,7 @@ export class Sandbox
       hostname: this.#spec.hostname,
       file,
       level: compression,
+      endsConnections: sockets === "reset",
       verdict: leaveRunning ? null : verdict,
     } as const;
     const checkpoint = new Checkpoint(plan, {

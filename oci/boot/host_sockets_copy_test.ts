@@ -20,7 +20,7 @@ import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
 import type { Surroundings } from "../../kernel/snapshot/anchors/surroundings.ts";
 import { decodeGraph } from "../../kernel/snapshot/graph/decoder.ts";
 import { type EncodedGraph, encodeGraph } from "../../kernel/snapshot/graph/encoder.ts";
-import { RefusedError } from "../../kernel/snapshot/graph/graph_error.ts";
+import { Refusal, RefusedError } from "../../kernel/snapshot/graph/graph_error.ts";
 import { HostLab } from "./host_lab_testing.ts";
 import { RealHostNetwork } from "./host_network.ts";
 import { RealHost } from "./real_host.ts";
@@ -49,12 +49,12 @@ function encoded(lab: HostLab, sockets: readonly Socket[], endsConnections = fal
 /** Copies of the sockets, on a host of their own. */
 function copies(
   image: EncodedGraph,
-  tcp: "refuse" | "reset",
+  then: "refuse" | "reset",
   host: RealHost = new RealHost(1, 1 << 30, 1 << 30),
 ): Socket[] {
   const network = new RealHostNetwork(false);
   const arena = Arena.create(16 << 20, 8 << 21), frames = new FrameAllocator(arena);
-  const surroundings: Partial<Surroundings> = { host, frames, network, tcp };
+  const surroundings: Partial<Surroundings> = { host, frames, network, tcp: then };
   const root = decodeGraph(image.bytes, TABLE, { host: surroundings });
   const [, , ...all] = root as unknown[];
   assert(all.every((socket) => socket instanceof Socket));
@@ -99,11 +99,11 @@ Deno.test("a connection of TCP is refused by its addresses, or is reset in the c
   const lab = new HostLab(), [a, b] = lab.connected();
   assertEquals([lab.put(b, "lost"), lab.take(a, 2)], [4, "lo"]);
   const { reason } = assertThrows(() => encoded(lab, [a]), RefusedError);
-  assertMatch(reason, /^the TCP socket on 127.0.0.1:\d+ to 127.0.0.1:\d+ cannot be saved$/);
+  assertMatch(reason, /^the TCP socket on 127.0.0.1:\d+ to 127.0.0.1:\d+ is connected$/);
   assertEquals(lab.take(a), "st");
   assertEquals(lab.take(a), "EAGAIN");
   const image = encoded(lab, [a], true);
-  assertThrows(() => copies(image, "refuse"), Error, "cannot be restored");
+  assertThrows(() => copies(image, "refuse"), Refusal, "was connected");
   const host = new RealHost(1, 1 << 30, 1 << 30), [copy] = copies(image, "reset", host);
   assert(copy !== undefined);
   const waiter = new Count();
@@ -122,7 +122,7 @@ Deno.test("the error of a port that is taken names the socket", () => {
   listener.listen(lab, 5);
   const image = encoded(lab, [listener]);
   const message = `the TCP socket on 127.0.0.1:${portOf(listener)} cannot be made again`;
-  assertThrows(() => copies(image, "reset"), Error, message);
+  assertThrows(() => copies(image, "reset"), Refusal, message);
   listener.drop();
 });
 
@@ -133,7 +133,7 @@ Deno.test("a connection to a program outside is refused, or breaks off in the co
   const guest = new UnixStream(TEST_ACCOUNT, lab.net, names);
   new HostEnd(TEST_ACCOUNT, lab.net, names, ours, "/run/outside").connectTo(guest);
   const { reason } = assertThrows(() => encoded(lab, [guest]), RefusedError);
-  assertEquals(reason, "the connection to a program outside by /run/outside cannot be saved");
+  assertEquals(reason, "a program outside is connected by /run/outside");
   const [copy] = copies(encoded(lab, [guest], true), "reset");
   assert(copy !== undefined);
   assertEquals(copy.poll() & POLLHUP, POLLHUP);

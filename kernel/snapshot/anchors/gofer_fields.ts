@@ -23,6 +23,7 @@ import { GoferRegular } from "../../fs/gofer/regular.ts";
 import { TreeScan } from "../../fs/gofer/tree_scan.ts";
 import { readUnnamed } from "../../fs/gofer/unnamed_bytes.ts";
 import type { AnchorRule, ConvertedField, FieldRule } from "../graph/class_row.ts";
+import { Refusal } from "../graph/graph_error.ts";
 import { fresh, made, type MadeFields, NONE, ZERO } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -41,7 +42,7 @@ export const GOFER: AnchorRule = {
   load([name], host) {
     if (typeof name !== "string") return null;
     const client = (host as Surroundings).goferClient(name);
-    if (client === null) throw new Error(`there is no file server for the files of "${name}"`);
+    if (client === null) throw new Refusal(`there is no file server for the files of "${name}"`);
     return client;
   },
 };
@@ -71,7 +72,7 @@ const DONATED: Readonly<ConvertedField> = {
     const found = reconnect(fs, fs.client, fs.attachName, options);
     if (typeof found === "number") {
       const { client: { name }, attachName } = fs;
-      throw new Error(`the file server of "${name}" has no tree ${attachName}: error ${-found}`);
+      throw new Refusal(`the file server of "${name}" has no tree ${attachName}: error ${-found}`);
     }
     changes.push(...found);
     return saved;

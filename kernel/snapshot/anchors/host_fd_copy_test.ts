@@ -141,7 +141,7 @@ Deno.test("a copy may get a descriptor of another kind", () => {
 Deno.test("a FIFO of the host that is open is refused, or closed in the copy", () => {
   const [r, w] = hostPipe(), file = fileOver(r, O_RDONLY), root = [TEST_ACCOUNT, file];
   file.inode.isFifo = true;
-  assertThrows(() => encodeGraph(root, LAB_TABLE), RefusedError, "the open FIFO");
+  assertThrows(() => encodeGraph(root, LAB_TABLE), RefusedError, "of the host is open");
   const image = encodeGraph(root, LAB_TABLE, { endsConnections: true });
   const [, copy] = decodeGraph(image.bytes, LAB_TABLE, {
     host: { host: new IoHost() },

@@ -15,7 +15,7 @@ const DESCRIPTOR: Readonly<ConvertedField> = {
     const { fd, isFifo, files } = object as HostFdInode;
     if (!isFifo || fd < 0 || endsConnections) return -1;
     const [path = null] = [...files].map((file) => file.path);
-    throw new Refusal(`the open FIFO ${path === null ? "" : mountedText(path)} cannot be saved`);
+    throw new Refusal(`the FIFO ${path === null ? "" : mountedText(path)} of the host is open`);
   },
 };
 

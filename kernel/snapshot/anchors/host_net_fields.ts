@@ -8,12 +8,6 @@ import { HostDescriptors } from "../../core/host_descriptors.ts";
 import { HOST_SOCKETS } from "../../core/quota.ts";
 import { HostSocket } from "../../net/host/host_socket.ts";
 import { HostTransport } from "../../net/host/host_transport.ts";
-import {
-  describeKept,
-  keepSocket,
-  type KeptSocket,
-  remakeSocket,
-} from "../../net/host/kept_socket.ts";
 import { NetNamespace } from "../../net/net_namespace.ts";
 import type { Transport } from "../../net/transport.ts";
 import { HostEnd } from "../../net/unix/host_end.ts";
@@ -22,13 +16,14 @@ import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { ConvertedField, CopyPurpose, FieldRule } from "../graph/class_row.ts";
 import { Refusal } from "../graph/graph_error.ts";
 import type { MadeFields } from "./field_rules.ts";
+import { describeKept, keepSocket, type KeptSocket, remakeSocket } from "./kept_socket.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Stages of fields: what a namespace has comes before its sockets, and they before their ends. */
 const STAGE_TRANSPORTS = 1, STAGE_CHOSEN = 2, STAGE_SOCKET = 3, STAGE_ENDS = 9;
 
 function refuse(what: string, { endsConnections = false }: CopyPurpose): void {
-  if (!endsConnections) throw new Refusal(`${what} cannot be saved`);
+  if (!endsConnections) throw new Refusal(what);
 }
 
 function transportsOf(net: object): (Transport | null)[] {
@@ -57,7 +52,7 @@ const CHOSEN: Readonly<ConvertedField> = {
   make(net, _host, name) {
     const found = transportsOf(net).find((one) => one?.name === name) ?? null;
     if (found !== null || name === null) return found;
-    throw new Error("the network of the host was used, and is not there now");
+    throw new Refusal("guests used the network of the host, which is not there now");
   },
 };
 
@@ -66,14 +61,16 @@ const SOCKET: Readonly<ConvertedField> = {
   stage: STAGE_SOCKET,
   save(object, purpose) {
     const socket = object as HostSocket, kept = keepSocket(socket);
-    if (kept.isConnected) refuse(`the ${describeKept(socket, kept)}`, purpose);
+    if (kept.isConnected) refuse(`the ${describeKept(socket, kept)} is connected`, purpose);
     return kept;
   },
   make(object, host, saved) {
     const socket = object as HostSocket, kept = saved as KeptSocket, { network } = socket.net;
-    if (network === null) throw new Error("a socket of the host's network, which is not there now");
+    if (network === null) {
+      throw new Refusal("guests used the network of the host, which is not there now");
+    }
     if (kept.isConnected && (host as Surroundings).tcp === "refuse") {
-      throw new Error(`the ${describeKept(socket, kept)} cannot be restored`);
+      throw new Refusal(`the ${describeKept(socket, kept)} was connected`);
     }
     Reflect.set(socket, "host", network);
     socket.reopen(remakeSocket(socket, kept, network), kept.isConnected);
@@ -94,7 +91,7 @@ const END: Readonly<ConvertedField> = {
   stage: STAGE_ENDS,
   save(object, purpose) {
     const end = object as HostEnd;
-    if (end.isConnected) refuse(`the connection to a program outside by ${end.fileName}`, purpose);
+    if (end.isConnected) refuse(`a program outside is connected by ${end.fileName}`, purpose);
     return end.isConnected;
   },
   make(object, _host, wasConnected) {
@@ -108,7 +105,7 @@ const OUTSIDE: Readonly<ConvertedField> = {
   save(object, purpose) {
     const { name } = object as UnixStream;
     if (Reflect.get(object, "outside") === null) return null;
-    refuse(`the socket ${name}, to which programs outside connect,`, purpose);
+    refuse(`programs outside may connect to the socket ${name}`, purpose);
     return null;
   },
 };

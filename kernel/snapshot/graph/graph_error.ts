@@ -20,7 +20,7 @@ export class RefusedError extends Error {
   }
 }
 
-/** Thrown by a rule: the object that it saves cannot be taken along. */
+/** Thrown by a rule, with the reason: an object cannot be taken along, or made again. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 }

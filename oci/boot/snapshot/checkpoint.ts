@@ -9,7 +9,7 @@ import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { scratch } from "../../../ffi/sys/cstring.ts";
 import { close, poll, read } from "../../../ffi/sys/files.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import { GraphError, RefusedError } from "../../../kernel/snapshot/graph/graph_error.ts";
+import { GraphError, Refusal, RefusedError } from "../../../kernel/snapshot/graph/graph_error.ts";
 import type { StandstillListener } from "../../../kernel/snapshot/quiesce.ts";
 import { encodeWorld } from "../../../kernel/snapshot/world_image.ts";
 import { openCodec } from "../../protocol/snapshot/codec.ts";
@@ -51,6 +51,8 @@ interface CheckpointPlan {
   readonly file: ImageFile;
   /** Of zstd; 0: nothing is compressed. */
   readonly level: number;
+  /** Connections to programs outside are ended in the copy; otherwise they fail the checkpoint. */
+  readonly endsConnections: boolean;
   /** Says by a byte that the world is to end, which stands still until then. Null: it goes on. */
   readonly verdict: Verdict | null;
 }
@@ -142,9 +144,9 @@ export class Checkpoint implements StandstillListener {
 
   /** Encodes the world, and writes all but the contents of frames. */
   #begin(): void {
-    const { kernel, machine, file, level } = this.#plan;
+    const { kernel, machine, file, level, endsConnections } = this.#plan;
     const guests = this.#listener.savedGuests();
-    const image = encodeWorld({ kernel, guests }, realTable(), {});
+    const image = encodeWorld({ kernel, guests }, realTable(), { endsConnections });
     const held = new FrameRuns(), codec = openCodec();
     for (const { first, count } of image.frames) held.add(first, count);
     const header: SnapshotHeader = {
@@ -190,8 +192,12 @@ export class Checkpoint implements StandstillListener {
 function reasonOf(error: unknown): UserError {
   if (error instanceof UserError) return error;
   const what = "the sandbox cannot be saved";
-  const isKnown = error instanceof RefusedError || error instanceof SnapshotFileError;
-  if (isKnown) return new UserError(what, undefined, error);
+  if (error instanceof RefusedError) {
+    return new UserError(`${what}: ${error.reason} (--tcp reset ends it in the snapshot)`);
+  }
+  if (error instanceof Refusal || error instanceof SnapshotFileError) {
+    return new UserError(what, undefined, error);
+  }
   const kind = error instanceof GraphError ? "" : `${error instanceof Error ? error.name : ""}: `;
   return new UserError(`${what}; this is a bug in dvisor: ${kind}${explain(error)}`);
 }

@@ -15,6 +15,7 @@ import type { TurnLog } from "../../../kernel/observe/turns.ts";
 import { CpuInfo } from "../../../kernel/proc/fs/cpu_info.ts";
 import type { Surroundings } from "../../../kernel/snapshot/anchors/surroundings.ts";
 import { ImageError } from "../../../kernel/snapshot/graph/byte_reader.ts";
+import { Refusal } from "../../../kernel/snapshot/graph/graph_error.ts";
 import { decodeWorld } from "../../../kernel/snapshot/world_image.ts";
 import type { CallObserver } from "../../../kernel/task/call_record.ts";
 import type { BootSpec, RestoreSpec } from "../../protocol/boot_spec.ts";
@@ -72,6 +73,7 @@ export function restoreWorld(
 /** Rules of the kernel's objects refuse with plain errors; the language's own are bugs. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof SnapshotFileError || error instanceof ImageError) return true;
+  if (error instanceof Refusal) return true;
   return error instanceof Error && Object.getPrototypeOf(error) === Error.prototype;
 }
 

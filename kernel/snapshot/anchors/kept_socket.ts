@@ -10,10 +10,11 @@
 import * as I from "../../../ffi/abi/inet.ts";
 import * as S from "../../../ffi/abi/socket.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
-import { describeAddress, endpointOf } from "../inet/address.ts";
-import { SocketAddress } from "../message.ts";
-import type { HostSocket } from "./host_socket.ts";
-import { LENGTH_AT, NAME_AT, VALUE_AT, VALUE_BYTES } from "./message_area.ts";
+import { describeAddress, endpointOf } from "../../net/inet/address.ts";
+import { SocketAddress } from "../../net/message.ts";
+import type { HostSocket } from "../../net/host/host_socket.ts";
+import { LENGTH_AT, NAME_AT, VALUE_AT, VALUE_BYTES } from "../../net/host/message_area.ts";
+import { Refusal } from "../graph/graph_error.ts";
 
 export interface KeptSocket {
   /** Of TCP: it has a connection, or makes one. */
@@ -67,14 +68,16 @@ function textOf(name: Uint8Array<ArrayBuffer>): string {
 
 /**
  * Makes the socket of the host again: the new descriptor.
- * @throws Error if the host refuses
+ * @throws Refusal if the host refuses
  */
 export function remakeSocket(socket: HostSocket, kept: KeptSocket, network: HostNetwork): number {
   const { family, type, protocol } = socket, fd = network.socket(family, type, protocol);
   const expect = (r: number, what: string) => {
     if (r >= 0) return;
     if (fd >= 0) socket.net.host.close(fd);
-    throw new Error(`the ${describeKept(socket, kept)} cannot be made again: ${what}: error ${-r}`);
+    throw new Refusal(
+      `the ${describeKept(socket, kept)} cannot be made again: ${what}: error ${-r}`,
+    );
   };
   expect(fd, "socket(2)");
   for (const { level, name, value } of socket.hostOptions) {
