@@ -108,7 +108,11 @@ export function returnToUser(task: Task, result: number): boolean {
     pushSignalFrame(task, info, action);
     if (task.trace !== null) stepIntoHandler(task, task.trace);
   }
-  if (isRestartCode(result)) return true;
+  if (isRestartCode(result)) {
+    // The call must not end by the fast way, which would lose these registers.
+    if (task.regsFetched) task.attention = true;
+    return true;
+  }
   task.nr = -1;
   task.state = RUNNING;
   startRun(task);
