@@ -9,7 +9,7 @@
  */
 
 import { XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
-import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EIO, ENOENT, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
 import type { Attr } from "../protocol/attr.ts";
 import * as C from "../protocol/constants.ts";
@@ -57,6 +57,8 @@ export interface ClientOptions {
   readonly msize?: number;
   /** Non-blocking reads that a call tries before it sleeps. */
   readonly spins?: number;
+  /** Names of the server's roots, which are not its own "0", "1", ... then. */
+  readonly roots?: readonly ByteString[];
   /** False: do not offer the extension. */
   readonly offersExtension?: boolean;
 }
@@ -128,6 +130,7 @@ export class GoferClient {
   readonly data: Str = rread.data;
   readonly lockFound = new Rgetlock();
   readonly #offersExtension: boolean;
+  readonly #roots: readonly ByteString[] | null;
 
   /** Owns `fd`, a connected stream socket. Nothing is sent before `start`. */
   constructor(fd: number, options: ClientOptions = {}) {
@@ -135,6 +138,7 @@ export class GoferClient {
     this.connection = new ClientConnection(fd, options.msize ?? MSIZE_DEFAULT);
     this.connection.spins = options.spins ?? 0;
     this.#offersExtension = options.offersExtension ?? true;
+    this.#roots = options.roots ?? null;
   }
 
   /** The server has ended: every request is -EIO, for good. */
@@ -169,10 +173,12 @@ export class GoferClient {
     this.connection.close();
   }
 
-  /** Binds `fid` to a root ("0", "1", ...). `uid` owns what the base protocol creates. */
+  /** Binds `fid` to a root by its name. `uid` owns what the base protocol creates. */
   attach(fid: number, root: ByteString, uid: number = C.NONUNAME): number {
     tattach.fid = fid;
-    tattach.aname.set(root);
+    const index = this.#roots?.indexOf(root) ?? 0;
+    if (index < 0) return -ENOENT;
+    tattach.aname.set(this.#roots === null ? root : String(index));
     tattach.nUname = uid;
     return this.connection.call(tattach, rattach);
   }

@@ -29,7 +29,8 @@ import { GuestClock, makeVdso } from "./guest_clock.ts";
 import { KillCounter } from "./guest/kill_counter.ts";
 import { type ContainerOwner, GuestContainer } from "./guest/guest_container.ts";
 import type { Machine } from "./machine.ts";
-import { GoferClient } from "../../gofer/client/gofer_client.ts";
+import type { GoferClient } from "../../gofer/client/gofer_client.ts";
+import { goferOf } from "./rootfs/file_systems.ts";
 import { say } from "../shown_text.ts";
 import { Checkpoint, type Verdict } from "./snapshot/checkpoint.ts";
 import type { SavedGuest } from "./snapshot/guest_records.ts";
@@ -77,7 +78,7 @@ export class Sandbox
     this.#machine = machine;
     this.#spec = spec;
     this.#waiter = waiter;
-    const gofer = new GoferClient(spec.fds.gofer, { name: spec.id });
+    const gofer = goferOf(spec, spec.fds.gofer);
     const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
     this.kernel = restored?.kernel ?? this.#newKernel();
     const { memory } = this.kernel;

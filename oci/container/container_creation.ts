@@ -81,6 +81,7 @@ export function bootSpec(
     },
     root: bundle.files.root,
     mounts: bundle.files.mounts,
+    trees: bundle.files.goferRoots.map(({ name }) => name),
     maskedPaths: bundle.files.maskedPaths,
     readonlyPaths: bundle.files.readonlyPaths,
     files: bundle.files.files,

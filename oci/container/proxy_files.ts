@@ -32,7 +32,7 @@ function hasOwnMounts(bundle: Bundle): boolean {
  * does not seem to work.
  */
 function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
-  const tree = goferRoots[Number(root.goferAttach)];
+  const tree = goferRoots.find(({ name }) => name === root.goferAttach);
   if (tree === undefined) throw new Error("a plan without a root directory");
   const isReadOnly = tree.isReadOnly || root.readonly || root.overlay === "memory";
   return {
@@ -46,6 +46,5 @@ function shownRoot({ root, mounts, goferRoots }: RootfsPlan): ShownRoot {
 
 function treeOf(mount: MountSpec, trees: RootfsPlan["goferRoots"]): ShownMount["tree"] {
   if (mount.type === "proc") return "proc";
-  const tree = mount.goferAttach === null ? undefined : trees[Number(mount.goferAttach)];
-  return tree ?? "memory";
+  return trees.find(({ name }) => name === mount.goferAttach) ?? "memory";
 }

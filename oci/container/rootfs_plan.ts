@@ -36,11 +36,19 @@ export interface RootfsPlan {
    */
   readonly upper: string | null;
   readonly mounts: readonly MountSpec[];
-  /** Tree i has the attach name `String(i)` in the specs. */
-  readonly goferRoots: readonly GoferRoot[];
+  readonly goferRoots: readonly NamedTree[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly files: FilesSpec;
+}
+
+/** A tree of the Gofer. */
+interface NamedTree extends GoferRoot {
+  /**
+   * Its attach name in the specs: the place in the container, a byte string. It is the same in
+   * another start of the container, whatever the order of its mounts is, as a snapshot needs it.
+   */
+  readonly name: string;
 }
 
 type HostUds = Globals["options"]["host-uds"];
@@ -62,7 +70,8 @@ export function planRootfs(config: Config, bundle: string, options: RootfsOption
   // stays as it is.
   const mode: OverlayMode = isReadOnly ? { kind: "memory" } : options.overlay;
   const overlay = mode.kind;
-  const goferAttach = trees.add(config.root.path, overlay !== "none", "root.path", true);
+  const root = { name: "/", jsonPath: "root.path", isReadOnly: overlay !== "none" };
+  const goferAttach = trees.add(config.root.path, root, true);
   const upper = mode.kind === "file" ? upperPath(mode.parent, options.id) : null;
   const upperAttach = upper === null ? {} : { upperAttach: trees.addOwn(upper) };
   return {
@@ -121,7 +130,7 @@ function planMount(mount: ConfigMount, config: Config, trees: Trees): MountSpec 
     const ids = mountIds(mount, config);
     const where = `${jsonPath}.source`;
     const kind = { isReadOnly, isFlat: !isRecursive, follows: followsHost(options) };
-    const source = trees.addSource(text ?? "", where, kind, ids);
+    const source = trees.addSource(text ?? "", { name: destination, jsonPath: where }, kind, ids);
     return { ...common, type: "gofer", goferAttach: source };
   }
   const paths = type === "overlay" ? splitOverlayOptions(options) : null;
@@ -135,16 +144,20 @@ function planMount(mount: ConfigMount, config: Config, trees: Trees): MountSpec 
 
 /** The layers of an overlay are directories of the host, as with runc. */
 function planLayers(paths: OverlayPaths, mount: ConfigMount, trees: Trees): OverlayLayers {
-  const where = `${mount.path}.options`;
+  const { destination, path: jsonPath } = mount, where = `${jsonPath}.options`;
+  const lower = { name: `${destination} (lower)`, jsonPath: where, isReadOnly: true };
+  const upper = { name: `${destination} (upper)`, jsonPath: where, isReadOnly: false };
   return {
-    lower: paths.lower.map((path) => trees.add(toText(path), true, where, true)),
-    upper: paths.upper === null ? null : trees.add(toText(paths.upper), false, where, true),
+    lower: paths.lower.map((path) => trees.add(toText(path), lower, true)),
+    upper: paths.upper === null ? null : trees.add(toText(paths.upper), upper, true),
   };
 }
 
 /** The host paths that a container gets. */
 class Trees {
-  readonly roots: GoferRoot[] = [];
+  readonly roots: NamedTree[] = [];
+  /** How many trees have a name. */
+  readonly #counts = new Map<string, number>();
   readonly #bundle: string;
   readonly #connects: boolean;
   readonly #binds: boolean;
@@ -156,21 +169,25 @@ class Trees {
   }
 
   /** The attach name of a host path. */
-  add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
+  add(
+    text: string,
+    { name, jsonPath, isReadOnly }: TreePlace & Pick<GoferRoot, "isReadOnly">,
+    isDirectory: boolean,
+  ): string {
     const path = resolve(this.#bundle, text);
     requirePath(path, jsonPath, isDirectory);
-    return this.#push({ path, isReadOnly }, jsonPath);
+    return this.#push(name, { path, isReadOnly }, jsonPath);
   }
 
   /** Adds a directory that is going to be made for the container. */
   addOwn(path: string): string {
-    return this.#push({ path, isReadOnly: false, isFlat: true }, "root.path");
+    return this.#push("/ (upper)", { path, isReadOnly: false, isFlat: true }, "root.path");
   }
 
   /** Adds the source of a bind mount: a directory, or another file. */
   addSource(
     text: string,
-    jsonPath: string,
+    { name, jsonPath }: TreePlace,
     kind: Pick<GoferRoot, "isReadOnly" | "isFlat" | "follows">,
     ids: MountIds | null,
   ): string {
@@ -178,15 +195,26 @@ class Trees {
     requirePath(path, jsonPath, false);
     const connects = this.#connects, binds = this.#binds;
     const mapped = ids === null ? {} : { ids, jsonPath };
-    return this.#push({ path, ...kind, connects, binds, ...mapped }, jsonPath);
+    return this.#push(name, { path, ...kind, connects, binds, ...mapped }, jsonPath);
   }
 
-  #push(root: GoferRoot, jsonPath: string): string {
+  /** @returns its name, which differs from those of other trees at the same place */
+  #push(place: string, root: GoferRoot, jsonPath: string): string {
     if (this.roots.length === MAX_TREES) {
       throw new UserError(`config.json: ${jsonPath} is one path too many: ${MAX_TREES} at most`);
     }
-    return String(this.roots.push(root) - 1);
+    const count = (this.#counts.get(place) ?? 0) + 1;
+    this.#counts.set(place, count);
+    const name = count === 1 ? place : `${place} (${count})`;
+    this.roots.push({ name, ...root });
+    return name;
   }
+}
+
+/** What a tree is for. */
+interface TreePlace {
+  readonly name: string;
+  readonly jsonPath: string;
 }
 
 function requirePath(path: string, jsonPath: string, isDirectory: boolean): void {

@@ -38,10 +38,11 @@ Deno.test("host paths become trees, each of them read-only or writable", () => {
     });
     const mounts = [bind("low", "rbind", "ro"), bind(`${dir}/up`, "bind")];
     const { root, goferRoots, mounts: specs, files } = plan({ mounts }, dir);
-    assertEquals(root, { goferAttach: "0", readonly: false, overlay: "none" });
+    assertEquals(root, { goferAttach: "/", readonly: false, overlay: "none" });
     assertEquals(goferRoots, [
-      { path: `${dir}/rootfs`, isReadOnly: false },
+      { name: "/", path: `${dir}/rootfs`, isReadOnly: false },
       {
+        name: "/x",
         path: `${dir}/low`,
         isReadOnly: true,
         isFlat: false,
@@ -50,6 +51,7 @@ Deno.test("host paths become trees, each of them read-only or writable", () => {
         binds: false,
       },
       {
+        name: "/x (2)",
         path: `${dir}/up`,
         isReadOnly: false,
         isFlat: true,
@@ -58,7 +60,7 @@ Deno.test("host paths become trees, each of them read-only or writable", () => {
         binds: false,
       },
     ]);
-    assertEquals(specs.map((m) => [m.type, m.goferAttach]), [["gofer", "1"], ["gofer", "2"]]);
+    assertEquals(specs.map((m) => [m.type, m.goferAttach]), [["gofer", "/x"], ["gofer", "/x (2)"]]);
     assertEquals(files.devices, []);
   });
 });
@@ -66,10 +68,10 @@ Deno.test("host paths become trees, each of them read-only or writable", () => {
 Deno.test("a container that writes into memory, or not at all, cannot write to the host", () => {
   inBundle((dir) => {
     const readonly = plan({ root: { path: "rootfs", readonly: true } }, dir);
-    assertEquals(readonly.root, { goferAttach: "0", readonly: true, overlay: "memory" });
+    assertEquals(readonly.root, { goferAttach: "/", readonly: true, overlay: "memory" });
     assertEquals(readonly.goferRoots[0]?.isReadOnly, true);
     const memory = plan({}, dir, "memory");
-    assertEquals(memory.root, { goferAttach: "0", readonly: false, overlay: "memory" });
+    assertEquals(memory.root, { goferAttach: "/", readonly: false, overlay: "memory" });
     assertEquals(memory.goferRoots[0]?.isReadOnly, true);
   });
 });
@@ -79,7 +81,10 @@ Deno.test("layers of an overlay are trees; only the upper one can be written", (
     const options = [`lowerdir=${dir}/low:${dir}/work,upperdir=${dir}/up`, `workdir=${dir}/work`];
     const mounts = [{ destination: "/o", type: "overlay", source: "overlay", options }];
     const { goferRoots, mounts: specs } = plan({ mounts }, dir);
-    assertEquals(specs[0]?.layers, { lower: ["1", "2"], upper: "3" });
+    assertEquals(specs[0]?.layers, {
+      lower: ["/o (lower)", "/o (lower) (2)"],
+      upper: "/o (upper)",
+    });
     assertEquals(goferRoots.map((root) => root.isReadOnly), [false, true, true, false]);
     const bad = [{ destination: "/o", type: "overlay", options: ["upperdir=/x"] }];
     assertThrows(() => plan({ mounts: bad }, dir), UserError, "mounts[0].options");

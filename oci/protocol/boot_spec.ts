@@ -235,6 +235,8 @@ export interface BootSpec {
   readonly process: ProcessSpec;
   readonly root: RootSpec;
   readonly mounts: readonly MountSpec[];
+  /** The attach names of the Gofer's trees, by number, which is their name if this is absent. */
+  readonly trees?: readonly string[];
   /**
    * Paths in the sandbox that are hidden, and that are made read-only. Those that do not exist are
    * ignored.

@@ -2,13 +2,13 @@
  * Hands each request of a command (protocol/control_protocol.ts) to the container that it names.
  */
 
-import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { UserError } from "../../user_error.ts";
 import type { GuestFds } from "../../protocol/boot_spec.ts";
 import type { Request, RequestOf } from "../../protocol/control_protocol.ts";
 import { Later, type RequestFds, type RequestHandler } from "./control_server.ts";
 import { type BootSocket, ControlSocket } from "../../protocol/launcher_channel.ts";
 import { GuestContainer } from "../guest/guest_container.ts";
+import { goferOf } from "../rootfs/file_systems.ts";
 import { hasMemoryLimit, OomWitness } from "../../proxy/oom_witness.ts";
 import { Verdict } from "../snapshot/checkpoint.ts";
 import { ImageFile } from "../snapshot/image_file.ts";
@@ -91,7 +91,7 @@ export class SandboxRequests implements RequestHandler {
     let container: GuestContainer;
     try {
       const { template, waiter } = place, hasLimit = hasMemoryLimit(request.spec);
-      const gofer = new GoferClient(fds.take(0));
+      const gofer = goferOf(request.spec, fds.take(0));
       const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 5 : 4)];
       const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
       const joined = {

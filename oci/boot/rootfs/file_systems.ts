@@ -4,7 +4,7 @@
  */
 
 import { ENODEV } from "../../../ffi/abi/errno.ts";
-import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { CgroupLimits } from "../../../kernel/cgroup/fs/limits.ts";
 import { GoferFs, type GoferOptions } from "../../../kernel/fs/gofer/gofer_fs.ts";
 import { memoryOverlay } from "../../../kernel/fs/overlay/memory_overlay.ts";
@@ -24,6 +24,11 @@ import type { Account } from "../../../kernel/core/account.ts";
  * directory, as `docker cp` does. Names and attributes only: bytes are never kept.
  */
 const ROOT_LEASE_NS = 250_000_000;
+
+/** The connection to the Gofer of a container. @param fd which it owns */
+export function goferOf({ id, trees }: Pick<BootSpec, "id" | "trees">, fd: number): GoferClient {
+  return new GoferClient(fd, { name: id, ...(trees === undefined ? {} : { roots: trees }) });
+}
 
 export class FileSystems {
   /** The account that the overlays are charged to. */
