@@ -183,7 +183,8 @@ class Reconnection {
   /** Opens the descriptors of a file again. */
   private reopen(files: readonly DonatedFile[]): void {
     const { inode } = files[0]!;
-    if (!inode.hasPlace) this.makeUnnamed(inode);
+    // The root of a tree may be a file: it has no name either, and a fid already.
+    if (!inode.hasPlace && inode !== this.fs.root) this.makeUnnamed(inode);
     for (const file of files) {
       const fd = this.openAgain(inode, file.access);
       file.reopen(Math.max(-1, fd));

@@ -106,8 +106,8 @@ function isIdle({ users }: DonatedFile): boolean {
   return users === 0;
 }
 
-function isUnnamed({ isInUse, hasPlace }: GoferRegular): boolean {
-  return isInUse && !hasPlace;
+function isUnnamed(file: GoferRegular): boolean {
+  return file.isInUse && !file.hasPlace && file !== file.fs.root;
 }
 
 function inUse(field: "reader" | "writer"): FieldRule {

@@ -31,6 +31,7 @@ import { loadFrames } from "./frame_loader.ts";
 import { isSavedGuest, type SavedGuest } from "./guest_records.ts";
 import { ImageFile } from "./image_file.ts";
 import { factsOf } from "./machine_facts.ts";
+import { makeMountPlaces } from "./mount_places.ts";
 import { realTable } from "./real_table.ts";
 
 /** LIMIT: changed files that an error names. */
@@ -90,6 +91,7 @@ function restoreFrom(
   checkMachine(header, factsOf(machine, codec), memory);
   checkKind(header, spec);
   if (outside.gofer.start() < 0) throw new UserError("the file server does not answer");
+  makeMountPlaces(outside.gofer, spec);
   const { arena, host, platform, cpuInfo } = machine, frames = new FrameAllocator(arena);
   const loaded = loadFrames(reader, arena, frames), changes: ChangedFile[] = [];
   const surroundings: Surroundings = {
@@ -135,7 +137,9 @@ const NAMES = { container: "a container", do: "dvisor do", session: "the library
 
 /** @throws UserError if changes are not accepted */
 function checkChanges(changes: readonly ChangedFile[], { changedFiles }: RestoreSpec): string[] {
-  const lines = changes.map(({ path, change }) => `${shownShort(path)} (${CHANGES[change]})`);
+  const lines = changes.map((changed) => {
+    return `${shownShort(placeOf(changed))} (${CHANGES[changed.change]})`;
+  });
   if (lines.length === 0 || changedFiles === "accept") return lines;
   const more = lines.length - NAMED_MAX;
   const rest = more > 0 ? `, and ${more} more` : "";
@@ -143,6 +147,11 @@ function checkChanges(changes: readonly ChangedFile[], { changedFiles }: Restore
     "files are not as they were when the snapshot was made (--changed-files=accept takes them " +
       `as they are): ${lines.slice(0, NAMED_MAX).join(", ")}${rest}`,
   );
+}
+
+/** The path in the container: trees are named by their places. */
+function placeOf({ inode: { fs: { attachName } }, path }: ChangedFile): string {
+  return attachName === "/" ? path : `${attachName}${path === "/" ? "" : path}`;
 }
 
 const CHANGES: { readonly [C in ChangedFile["change"]]: string } = {
