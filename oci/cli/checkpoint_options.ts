@@ -14,8 +14,9 @@ export const CHECKPOINT_OPTIONS = {
   tcp: {
     choices: ["refuse", "reset"],
     default: "refuse",
-    help: "sockets of the host's network: refuse: an error that names one; reset: the guest sees " +
-      "them closed by the other side",
+    help:
+      "connections with the host's network: refuse: an error that names one; reset: the guest " +
+      "sees them reset",
   },
   "tcp-established": {
     help: "connections are to be kept, which dvisor cannot: an error that names one, if there is " +

@@ -10,6 +10,7 @@ import { holdInterrupts } from "../launch/command_signals.ts";
 import type { Globals } from "../options/globals.ts";
 import { writeLog } from "../options/client_log.ts";
 import type { Answers, CheckpointOptions } from "../protocol/control_protocol.ts";
+import { statusOf } from "../state/liveness.ts";
 import { UserError } from "../user_error.ts";
 import { checkPair } from "./container_creation.ts";
 import { removeContainer } from "./delete.ts";
@@ -46,7 +47,7 @@ export function checkpointContainer(
   }
 }
 
-function refuseUnlessSavable({ status, record }: FoundContainer): void {
+function refuseUnlessSavable({ store, status, record }: FoundContainer): void {
   if (status !== "running" && status !== "paused") {
     throw new UserError(`a container cannot be saved in the ${status} state`);
   }
@@ -55,6 +56,15 @@ function refuseUnlessSavable({ status, record }: FoundContainer): void {
       "a container with --overlay=file cannot be saved: what it has written goes with it",
     );
   }
+  const others = store.list().filter((other) => {
+    return other.id !== record.id && other.sandboxId === record.sandboxId &&
+      statusOf(other) !== "stopped";
+  });
+  if (others.length === 0) return;
+  throw new UserError(
+    "a container of a pod cannot be saved alone: its sandbox has the " +
+      `container${others.length > 1 ? "s" : ""} ${others.map(({ id }) => id).join(", ")} too`,
+  );
 }
 
 /**

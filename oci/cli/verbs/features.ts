@@ -61,7 +61,7 @@ export function features(): object {
     annotations: {
       "dev.dvisor.version": VERSION,
       "dev.dvisor.commit": COMMIT,
-      "org.opencontainers.runc.checkpoint.enabled": "false",
+      "org.opencontainers.runc.checkpoint.enabled": "true",
     },
     potentiallyUnsafeConfigAnnotations: ["dev.dvisor."],
   };

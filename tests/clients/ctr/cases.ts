@@ -183,12 +183,18 @@ export const CTR_CASES: readonly EngineCase<Ctr>[] = [
     },
   },
   {
-    name: "a checkpoint is refused by name, and the task runs on",
+    name: "a task is saved in a directory or in an image, and runs on; with --exit it ends",
     notRunc: "needs criu",
     async run(c) {
-      const name = await c.background(SERVICE);
-      await c.fails(/checkpoint/i, "task", "checkpoint", name);
+      const name = await c.background(SERVICE), path = `${c.dir}/checkpoint`;
+      await c.logged(name, "up");
+      await c.must("task", "checkpoint", "--image-path", path, name);
+      assert(isThere(`${path}/dvisor.dvsnap`));
+      await c.must("task", "checkpoint", name);
       assertEquals((await c.exec(name, "echo", "alive")).stdout, "alive\n");
+      await c.must("task", "checkpoint", "--exit", "--image-path", path, name);
+      await until("end", async () => await c.status(name) === "STOPPED");
+      await deleted(c, name, 137);
     },
   },
   {
