@@ -1,7 +1,8 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { ContainmentOptions } from "./containment.ts";
 import { KernelBug } from "./core/kernel_bug.ts";
 import { SandboxKernel } from "./kernel.ts";
+import { endKernel } from "./kernel_end.ts";
 import { LoopDriver } from "./loop_driver.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { BLOCKED, HANDLING } from "./task/task.ts";
@@ -46,10 +47,15 @@ class End extends Timer {
 
 const REPORT = "RangeError: Invalid array length\nno process is to blame";
 
-function kernelOn(lab: LabKernel, options: ContainmentOptions): SandboxKernel {
-  const host = new IoHost(), driver = new LoopDriver(host, lab.platform);
+function kernelOn(
+  lab: LabKernel,
+  options: ContainmentOptions,
+  beside?: SandboxKernel,
+): SandboxKernel {
+  const host = new IoHost(), driver = beside?.loop.driver ?? new LoopDriver(host, lab.platform);
   return new SandboxKernel(host, driver, lab.memory.arena, {
     hostname: "lab",
+    ...(beside === undefined ? {} : { beside }),
     ...options,
   });
 }
@@ -93,5 +99,33 @@ Deno.test("a report names the call", () => {
     describeCrash(task),
     "for thread 1 of process 1 (sh?[2J?), which is blocked",
   );
+  lab.close();
+});
+
+Deno.test("a kernel that cannot go on ends alone, and a fault of it is contained in it", () => {
+  const lab = new LabKernel(), kernel = kernelOn(lab, {}), failures: unknown[] = [];
+  const other = kernelOn(lab, { panicOnBug: true }, kernel), third = kernelOn(lab, {}, kernel);
+  other.timers.arm(new Broken(), other.now() + 1e6);
+  third.timers.arm(new Broken(), third.now() + 2e6);
+  for (const end of [third, kernel]) end.timers.arm(new End(end), end.now() + 3e6);
+  for (const one of [other, third]) {
+    one.loop.driver.add(one.loop, (failure) => failures.push(failure));
+  }
+  kernel.run();
+  assertEquals(failures.map((failure) => failure instanceof KernelBug), [true, false]);
+  assertEquals([kernel, other, third].map((one) => one.containment.count), [0, 0, 1]);
+  lab.close();
+});
+
+Deno.test("kernels of one arena have a pool of frames; one that ends gives all of its back", () => {
+  const lab = new LabKernel(), kernel = kernelOn(lab, {}), { pool } = kernel.memory.frames;
+  const before = pool.heldBytes, other = kernelOn(lab, {}, kernel), { frames } = other.memory;
+  assert(frames.pool === pool && other.memory.windows === kernel.memory.windows);
+  assert(frames.alloc(5000) >= 0);
+  assertEquals(pool.heldBytes, before + frames.usedBytes);
+  endKernel(other);
+  kernel.timers.arm(new End(kernel), kernel.now() + 5e6);
+  kernel.run();
+  assertEquals([pool.heldBytes, frames.usedBytes], [before, 0]);
   lab.close();
 });

@@ -56,7 +56,8 @@ export class Loop {
   readonly driver: LoopDriver;
   readonly quiescence: Quiescence;
   readonly kernel: LoopKernel;
-  private readonly host: Host;
+  /** Its clock is the kernel's. */
+  readonly host: Host;
   private readonly timers: TimerQueue;
   /** The memory manager, which gives freed frames back in slices while the loop rests. */
   private readonly memory: Reclaimer;
@@ -113,11 +114,6 @@ export class Loop {
     if (quiescence.isAsked) quiescence.end();
     if (containment === undefined) throw cause;
     containment.contain(cause);
-  }
-
-  /** The kernel's clock when that of the host shows `hostNs`. HOT */
-  timeAt(hostNs: number): number {
-    return hostNs + this.host.monotonicOffsetNs;
   }
 
   /**

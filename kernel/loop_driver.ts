@@ -31,6 +31,13 @@ export interface HostEvents {
   poll(timeoutNs: number): void;
 }
 
+/** The end of a kernel, which takes several steps. */
+interface EndingKernel {
+  readonly isDone: boolean;
+  /** True: another step is possible at once. */
+  step(): boolean;
+}
+
 /** A kernel that takes turns, and what it has used of them. */
 class Member {
   readonly loop: Loop;
@@ -53,6 +60,8 @@ export class LoopDriver {
   private readonly host: Host & HostEvents;
   private readonly members: Member[] = [];
   private readonly byKernel: Map<object, Loop> = new Map();
+  /** Kernels whose ends are not complete. */
+  private readonly ends: EndingKernel[] = [];
   /** The one whose turn it is. */
   private serving: Loop | null = null;
   /** Virtual time of the member that was served last. */
@@ -85,6 +94,24 @@ export class LoopDriver {
     if (this.members.length > 1) this.share();
   }
 
+  /** Gives the end of a kernel its steps. */
+  finish(end: EndingKernel): void {
+    this.ends.push(end);
+  }
+
+  /** True: another step is possible at once. */
+  private stepEnds(): boolean {
+    const { ends } = this;
+    let isMore = false;
+    for (let left = ends.length; left > 0; left--) {
+      // One that fails is left, with what it has not given back.
+      const end = ends.shift()!;
+      if (end.step()) isMore = true;
+      if (!end.isDone) ends.push(end);
+    }
+    return isMore;
+  }
+
   /** Several kernels get their stops from here. */
   private share(): void {
     for (const { loop: { server } } of this.members) server.takeFrom(this);
@@ -109,8 +136,9 @@ export class LoopDriver {
   }
 
   /**
-   * Runs until the loops of all kernels are stopped. This is the only fence around work for guests:
-   * an exception ends the process that caused it, and its kernel and all others go on.
+   * Runs until the loops of all kernels are stopped, and ends are complete. This is the only fence
+   * around work for guests: an exception ends the process that caused it, and its kernel and all
+   * others go on.
    *
    * @throws KernelBug if a kernel cannot go on that is alone, or whose end has no listener
    */
@@ -156,7 +184,7 @@ export class LoopDriver {
   private drive(): void {
     const { spin, host, platform, members } = this, cpus = host.cpuCount;
     let idleSinceNs = -1;
-    while (this.hasMembers()) {
+    while (this.hasMembers() || this.ends.length > 0) {
       const now = host.monotonicNs() - host.monotonicOffsetNs;
       const running = platform.runningCount, share = running > cpus ? cpus / running : 1;
       const member = members.length === 1 ? members[0]! : this.next(now);
@@ -165,7 +193,7 @@ export class LoopDriver {
         const { loop } = member;
         this.serving = loop;
         loop.kernel.clock.share = share;
-        handled = loop.turn(loop.timeAt(now));
+        handled = loop.turn(now + loop.host.monotonicOffsetNs);
         this.serving = null;
         if (members.length > 1) this.charge(member, now);
       }
@@ -179,8 +207,7 @@ export class LoopDriver {
       }
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
-      // A timer may have stopped the loop just now.
-      if (this.isOneStopped() || this.reclaim()) continue;
+      if (this.reclaim()) continue;
       this.sleep(running);
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
@@ -195,10 +222,6 @@ export class LoopDriver {
       if (member.loop.server.isStopped) this.end(member, null);
     }
     return members.length > 0;
-  }
-
-  private isOneStopped(): boolean {
-    return this.members.some(({ loop }) => loop.server.isStopped);
   }
 
   private end(member: Member, failure: unknown): void {
@@ -216,7 +239,7 @@ export class LoopDriver {
     let least: Member | null = null;
     for (const member of this.members) {
       const { loop } = member;
-      if (!loop.isDue(loop.timeAt(now))) {
+      if (!loop.isDue(now + loop.host.monotonicOffsetNs)) {
         member.isWaiting = false;
         continue;
       }
@@ -241,9 +264,15 @@ export class LoopDriver {
     return false;
   }
 
+  /** Gives free memory back: true when there is more to do, or a loop is stopped. */
   private reclaim(): boolean {
-    let isMore = false;
-    for (const { loop } of this.members) if (loop.reclaim()) isMore = true;
+    const { members } = this;
+    let isMore = this.ends.length > 0 && this.stepEnds();
+    for (let i = 0; i < members.length; i++) {
+      const { loop } = members[i]!;
+      // A timer may have stopped it just now.
+      if (loop.server.isStopped || loop.reclaim()) isMore = true;
+    }
     return isMore;
   }
 
@@ -257,6 +286,7 @@ export class LoopDriver {
     this.nextTickNs = now + TICK_NS;
     this.platform.tick(now);
     if (this.isApart) this.lookAround();
+    if (this.ends.length > 0) this.stepEnds();
     if (this.members.length === 1) this.unshare();
   }
 
@@ -290,9 +320,12 @@ export class LoopDriver {
     if (!platform.prepareSleep()) return;
     this.isAsleep = true;
     // A guest thread that escapes its interrupt must not profit from a thread that sleeps on.
-    let left = platform.isKicking ? TICK_NS : Infinity;
+    let left = platform.isKicking || this.ends.length > 0 ? TICK_NS : Infinity;
     const now = host.monotonicNs() - host.monotonicOffsetNs;
-    for (const { loop } of members) left = Math.min(left, loop.sleepNs(loop.timeAt(now), running));
+    for (let i = 0; i < members.length; i++) {
+      const { loop } = members[i]!;
+      left = Math.min(left, loop.sleepNs(now + loop.host.monotonicOffsetNs, running));
+    }
     if (left > 0) this.host.poll(left);
     this.wakeUp();
     this.serveAfterSleep(running);

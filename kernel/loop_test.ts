@@ -129,3 +129,115 @@ Deno.test("a loop whose clock went back goes on: it ticks, and nothing is charge
   assert(ticks.every((ns) => ns > 2e15 && ns <= host.nowNs), "ticks have the host's time");
   assert(task.systemNs >= systemNs && task.systemNs < 0.5e9, `${task.systemNs}`);
 });
+
+/** Two kernels with a driver, a platform and a clock. */
+class Neighbours {
+  readonly first: LabKernel = new LabKernel();
+  readonly second: LabKernel = new LabKernel();
+  readonly driver: LoopDriver;
+  readonly loops: readonly Loop[];
+  readonly served: Task[] = [];
+  private readonly posted: Context[] = [];
+
+  constructor() {
+    const { first, second } = this;
+    Object.assign(second.host, { time: Reflect.get(first.host, "time") });
+    first.platform.poll = () => this.posted.shift() ?? null;
+    this.driver = new LoopDriver(first.host, first.platform);
+    this.loops = [first, second].map((kernel) =>
+      new Loop(kernel, this.driver, { reclaim: () => false })
+    );
+    for (const loop of this.loops) this.driver.add(loop, () => {});
+  }
+
+  /** @param onServed called when the call of the thread has been served; it makes the next one */
+  thread(kernel: LabKernel, costNs: number, onServed: (post: () => void) => void): Task {
+    const task = kernel.start(), { ctx } = task;
+    const post = () => {
+      ctx.trap = TRAP_SYSCALL;
+      ctx.nr = SYS_getppid;
+      this.posted.push(ctx);
+    };
+    ctx.resumeRet = () => {
+      this.first.host.nowNs += costNs;
+      this.served.push(task);
+      onServed(post);
+    };
+    post();
+    return task;
+  }
+
+  close(): void {
+    this.first.close();
+    this.second.close();
+  }
+}
+
+Deno.test("64 threads with long turns in one kernel leave half of the time to another one", () => {
+  const world = new Neighbours(), { first, second, served, loops } = world;
+  for (let i = 0; i < 64; i++) world.thread(first, 2 * MS, (post) => post());
+  const quick = world.thread(second, 20_000, (post) => {
+    if (served.length < 20_000) post();
+    else for (const loop of loops) loop.stop();
+  });
+  world.driver.run();
+  const quickNs = served.filter((task) => task === quick).length * 20_000;
+  const slowNs = served.filter((task) => task !== quick).length * 2 * MS;
+  assert(quickNs > 0.45 * slowNs, `${quickNs} and ${slowNs}`);
+  world.close();
+});
+
+Deno.test("a kernel that rests saves nothing up, and a rare call of it waits for one turn", () => {
+  const world = new Neighbours(), { first, second, served, loops } = world;
+  const waits: number[] = [];
+  let since = 0, rare: (() => void) | null = null;
+  for (let i = 0; i < 8; i++) {
+    world.thread(first, MS, (post) => {
+      post();
+      if (served.length % 50 !== 0 || rare === null) return;
+      since = served.length;
+      rare();
+      rare = null;
+    });
+  }
+  world.thread(second, 1000, (post) => {
+    waits.push(served.length - 1 - since);
+    rare = post;
+    if (waits.length === 40) { for (const loop of loops) loop.stop(); }
+  });
+  world.driver.run();
+  // A turn may have up to eight quick traps, before the loop knows that they are long.
+  assert(Math.max(...waits.slice(1)) <= 1 && waits[0]! <= 8, `${waits}`);
+  world.close();
+});
+
+Deno.test("a loop that stops leaves the others running, and one can be added meanwhile", () => {
+  const world = new Neighbours(), { first, second, driver, served } = world, ends: string[] = [];
+  const third = new LabKernel();
+  Object.assign(third.host, { time: Reflect.get(first.host, "time") });
+  const late = new Loop(third, driver, { reclaim: () => false });
+  let isAdded = false;
+  world.thread(first, 1000, (post) => {
+    post();
+    if (served.length >= 100 && !isAdded) {
+      isAdded = true;
+      world.thread(third, 1000, (again) => {
+        again();
+        if (served.length >= 300) late.stop();
+      });
+      driver.add(late, () => ends.push("third"));
+    }
+    if (served.length >= 200) world.loops[0]!.stop();
+  });
+  world.thread(second, 1000, (post) => {
+    if (served.length < 400) post();
+    else world.loops[1]!.stop();
+  });
+  driver.run();
+  assertEquals(ends, ["third"]);
+  for (const kernel of [first, second, third]) {
+    assert(served.filter((task) => task.kernel === kernel).length > 20);
+  }
+  third.close();
+  world.close();
+});

@@ -128,6 +128,7 @@ export class TurnServer {
   /** Takes stops from the inbox from now on; null: from the platform. */
   takeFrom(distributor: StopDistributor | null): void {
     this.distributor = distributor;
+    if (distributor !== null) this.blind = Math.min(this.blind, SHARED_BATCH);
   }
 
   /** The next stop of a task of this kernel, or null. HOT */
@@ -197,11 +198,11 @@ export class TurnServer {
 
   /** Serves one batch. Returns the number of traps and queued tasks. HOT */
   private turn(): number {
-    const { kernel } = this;
+    const { kernel, platform } = this, isAlone = this.distributor === null;
     const most = this.blind, isShared = this.clock.accounts.count > 1;
     let n = 0, first: Task | null = null;
     for (let looks = 0; n < most;) {
-      const ctx = this.poll();
+      const ctx = isAlone ? platform.poll() : this.poll();
       if (ctx === null) {
         if (n === 0 || ++looks > EAGER_LOOKS || !this.runQueue.isEmpty) break;
         continue;

@@ -33,6 +33,8 @@ export interface Host {
   monotonicOffsetNs: number;
   /** Keeps events of watched descriptors back, from now on; false: dispatches those, and others. */
   holdEvents(isHeld: boolean): void;
+  /** The kernel has ended: no event reaches its waiters any more. */
+  end(): void;
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;

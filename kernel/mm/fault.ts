@@ -185,7 +185,7 @@ function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean)
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   const left = pageUp(backing.size()) - offset;
   if (left <= 0) return -1;
-  const at = mm.ctx.windows.offsetOf(backing, offset, isWrite);
+  const at = mm.ctx.windows.offsetOf(backing, offset, isWrite, mm.ctx);
   if (at < 0) return -1;
   const { pages } = mm, i = pages.indexOf(page);
   // The run ends at the next extent, or at the end of this one, which has a mark and no frame.

@@ -33,6 +33,10 @@ export class LeavingSpaces {
     this.platform = platform;
   }
 
+  get isEmpty(): boolean {
+    return this.leaving.length === 0;
+  }
+
   /** Gives a destroyed space back to its account, at once or when its host process has ended. */
   add(space: AckSource, account: Account): void {
     if (space.ackedSeq >= space.seq) ADDRESS_SPACES.give(1, account);

@@ -12,6 +12,7 @@ import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import { LeavingSpaces } from "./leaving_spaces.ts";
+import type { MemoryManager } from "./memory_manager.ts";
 import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";
@@ -40,6 +41,8 @@ export class MemoryContext {
   readonly frames: FrameAllocator;
   readonly windows: FileWindows;
   readonly tlbs: TlbPool = new TlbPool();
+  /** Those that are not destroyed. */
+  readonly memories: Set<MemoryManager> = new Set();
   /** The address spaces whose host process is ending. */
   readonly leavingSpaces: LeavingSpaces;
   /** The patched sites of the users of all containers. */

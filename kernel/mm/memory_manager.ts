@@ -144,6 +144,7 @@ export class MemoryManager extends UserAccess {
     this.pages = pages;
     this.space = space;
     space.owner = this;
+    ctx.memories.add(this);
     this.files = new FileMappings(this);
     this.vmas = new VmaList(account, this.files);
     this.layout = ctx.plainLayout;
@@ -269,10 +270,8 @@ export class MemoryManager extends UserAccess {
   /** Ends the host process and gives all memory back. */
   destroy(): void {
     if (this.isDestroyed) return;
-    this.isDestroyed = true;
-    this.space.isEnded = true;
-    this.space.destroy();
-    this.ctx.leavingSpaces.add(this.space, this.account);
+    this.ctx.memories.delete(this);
+    this.endSpace();
     dropPages(this, 0, Infinity);
     this.releaseReserves();
     this.vmas.remove(0, this.vmas.length);
@@ -282,6 +281,14 @@ export class MemoryManager extends UserAccess {
     this.sites?.drop();
     this.sites = null;
     this.ctx.tlbs.give(this.leaveTlb());
+  }
+
+  /** Ends the host process. The memory must not be used any more. */
+  endSpace(): void {
+    this.isDestroyed = true;
+    this.space.isEnded = true;
+    this.space.destroy();
+    this.ctx.leavingSpaces.add(this.space, this.account);
   }
 
   /** Records frames that the next queued host change unmaps. */

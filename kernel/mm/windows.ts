@@ -28,6 +28,8 @@ class Window {
   /** The number of the 2 MiB piece of the file, doubled; plus 1 when the window is writable. */
   key: number = -1;
   offset: number = -1;
+  /** The memory context of the kernel whose file it is. */
+  user: object | null = null;
   lastUse: number = 0;
 
   constructor(index: number) {
@@ -50,11 +52,13 @@ export class FileWindows {
   /**
    * The arena offset of a page of the file (`fileOffset` is page aligned), or -1 when the host
    * refuses the window.
+   *
+   * @param user the memory context of the kernel whose file it is
    */
-  offsetOf(backing: Backing, fileOffset: number, writable: boolean): number {
+  offsetOf(backing: Backing, fileOffset: number, writable: boolean, user: object): number {
     const chunk = Math.floor(fileOffset / WINDOW_SIZE);
     const window = this.find(backing.inode, chunk, writable) ??
-      this.open(backing, chunk, writable);
+      this.open(backing, chunk, writable, user);
     if (window === null) return -1;
     window.lastUse = ++this.clock;
     return window.offset + (fileOffset - chunk * WINDOW_SIZE);
@@ -66,11 +70,18 @@ export class FileWindows {
     if (windows === undefined) return;
     for (const window of windows.values()) {
       this.store.unmapWindow(window.index);
-      window.inode = null;
+      window.inode = window.user = null;
       window.lastUse = 0;
     }
     this.byInode.delete(inode);
     this.epoch++;
+  }
+
+  /** Unmaps the windows on files of a kernel that has ended. */
+  forgetUser(user: object): void {
+    for (const window of this.windows) {
+      if (window.user === user && window.inode !== null) this.forget(window.inode);
+    }
   }
 
   private find(inode: FileIdentity, chunk: number, writable: boolean): Window | null {
@@ -81,7 +92,7 @@ export class FileWindows {
     return windows.get(chunk * 2) ?? null;
   }
 
-  private open(backing: Backing, chunk: number, writable: boolean): Window | null {
+  private open(backing: Backing, chunk: number, writable: boolean, user: object): Window | null {
     if (backing.hostFd < 0) return null;
     const window = this.take();
     if (window === null) return null;
@@ -96,6 +107,7 @@ export class FileWindows {
     window.inode = backing.inode;
     window.key = chunk * 2 + (writable ? 1 : 0);
     window.offset = at;
+    window.user = user;
     let windows = this.byInode.get(backing.inode);
     if (windows === undefined) {
       windows = new Map();

@@ -1107,7 +1107,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     MemoryContext,
     "MemoryContext",
-    "arena platform host frames windows tlbs leavingSpaces sites plainLayout awaited monitorEvents vdso faults bounce moveFrame lastIno",
+    "arena platform host frames windows tlbs memories leavingSpaces sites plainLayout awaited monitorEvents vdso faults bounce moveFrame lastIno",
   ),
   stateRow(MemoryCounters, "MemoryCounters", "total locked data stack exec peak"),
   stateRow(MemoryEvents, "MemoryEvents", "high max oom kills groupKills"),

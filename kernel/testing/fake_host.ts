@@ -9,7 +9,7 @@ export class FakeHost implements Host, HostEvents {
   /** The CPU time that `processCpuNs` returns for each process, ns. */
   readonly cpuNsOf: Map<number, number> = new Map();
   /** The host's CLOCK_MONOTONIC, which views of the same host share. */
-  private readonly time: { nowNs: number };
+  protected readonly time: { nowNs: number };
   monotonicOffsetNs: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
@@ -35,6 +35,7 @@ export class FakeHost implements Host, HostEvents {
     return this.nowNs + this.monotonicOffsetNs;
   }
   holdEvents(_isHeld: boolean): void {}
+  end(): void {}
   realtimeSec(): number {
     return Math.floor(this.nowNs / 1e9);
   }

@@ -53,6 +53,7 @@ export class TestHost implements Host {
     return this.monotonic;
   }
   holdEvents(_isHeld: boolean): void {}
+  end(): void {}
   realtimeSec(): number {
     return this.sec;
   }

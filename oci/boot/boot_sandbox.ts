@@ -11,7 +11,6 @@ import { SIGKILL } from "../../ffi/abi/signal.ts";
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import type { ReportSink } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
-import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { TurnLog } from "../../kernel/observe/turns.ts";
@@ -97,8 +96,8 @@ export class Sandbox
   }
 
   #newKernel(): SandboxKernel {
-    const spec = this.#spec, { host, platform, arena, cpuInfo, network } = this.#machine;
-    const kernel = new SandboxKernel(host, new LoopDriver(host, platform), arena, {
+    const spec = this.#spec, { host, driver, arena, cpuInfo, network } = this.#machine;
+    const kernel = new SandboxKernel(host, driver, arena, {
       hostname: spec.hostname,
       log: this.log,
       observer: this.#observer(),

@@ -14,6 +14,7 @@ import { findBest } from "../../platform/select/choice.ts";
 import { createPlatform } from "../../platform/select/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
+import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { RealHostNetwork } from "./host_network.ts";
 import { guestOomScoreAdj } from "../host/oom_score.ts";
 import { dropCapabilities } from "../host/launch_steps.ts";
@@ -38,6 +39,8 @@ export interface Machine {
   /** The platform that was measured to be the best one; null if none was measured. */
   readonly foundBest: PlatformName | null;
   readonly host: RealHost;
+  /** Drives the kernels that run on it. */
+  readonly driver: LoopDriver;
   /** The network namespace that this process is in; null: guests do not use it. */
   readonly network: HostNetwork | null;
   /** The first reading of the clocks; null: the time stamp counter is not usable. */
@@ -71,7 +74,8 @@ export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
   const cpuInfo = readCpuInfo();
   const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
   const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
-  const facts = { host, network, clocks, cpu, cpuInfo, witness };
+  const driver = new LoopDriver(host, platform);
+  const facts = { host, driver, network, clocks, cpu, cpuInfo, witness };
   return { arena, platform, platformName: name, foundBest: best, ...facts };
 }
 

@@ -9,10 +9,12 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
+import { freezePages } from "../../kernel/mm/freeze.ts";
 import { FileWindows } from "../../kernel/mm/windows.ts";
 import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
 import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
+import { FRAME_HOLDERS } from "../../kernel/snapshot/anchors/frame_holders.ts";
 import { decodeWorld, encodeWorld } from "../../kernel/snapshot/world_image.ts";
 import type { Surroundings } from "../../kernel/snapshot/anchors/surroundings.ts";
 import { Random } from "../harness/seeded.ts";
@@ -29,7 +31,17 @@ const TABLE = kernelTable({
   contexts: [SimContext],
 });
 
-const OUTSIDE = [SimHost, SimPlatform, SimSpace, Arena, FrameAllocator];
+const OUTSIDE = [SimHost, SimPlatform, SimSpace, Arena, FrameAllocator, FileWindows, LoopDriver];
+
+function isOutside(value: object): boolean {
+  return OUTSIDE.some((made) => value instanceof made);
+}
+
+const WRITTEN_IN_PLACE: ReadonlySet<string> = new Set(
+  (`
+    AioRing BlockRing ByteRing ForkCopies MappedMemory PacketRing UringMemory
+  `).trim().split(/\s+/),
+);
 
 /** The world stands still. */
 export function copyWorld(original: SimulatedWorld): SimulatedWorld {
@@ -37,20 +49,14 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const arena = Arena.create(size, windowCount * WINDOW_BYTES);
   const host = new SimHost(chance, size), platform = new SimPlatform(arena, chance);
   host.imitate(original.host);
-  const root = { kernel: original.kernel, guests: [] };
-  const image = encodeWorld(root, TABLE, { isThorough: true });
-  const frames = new FrameAllocator(arena), numbers = copyFrames(original, image.frames, frames);
-  const windows = new FileWindows(arena), driver = new LoopDriver(host, platform);
-  const surroundings: Surroundings = {
-    ...{ host, platform, arena, frames, windows, driver, cpuInfo: CpuInfo.fromHost("") },
-    ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [] },
-    dentries: [],
-    ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
-    ...{ network: null, tcp: "refuse" },
-  };
+  const image = imageOf(original.kernel);
+  const frames = new FrameAllocator(arena);
+  const numbers = copyFrames(original.arena, image.frames, frames);
+  const driver = new LoopDriver(host, platform), windows = new FileWindows(arena);
+  const surroundings = surroundingsOf({ host, platform, arena, frames, windows, driver });
   const { kernel } = decodeWorld(image, TABLE, surroundings, {
     numberOf: (frame) => numbers.get(frame) ?? -1,
-    hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
+    hold: (first, count) => frames.share(first * PAGE_SIZE, count),
   });
   for (const first of numbers.values()) frames.release(first * PAGE_SIZE, 1);
   const contexts = contextsOf(original.kernel), copies = contextsOf(kernel);
@@ -59,9 +65,70 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   return { chance, arena, host, platform, kernel };
 }
 
-/** Copies frames to another arena. @returns their numbers there */
+/**
+ * A copy on the same arena and platform, which has turns beside the original. They share the frames
+ * of processes and files until one writes. The world stands still.
+ *
+ * @throws Error when the platform has no room
+ */
+export function forkKernel(original: SandboxKernel, host: SimHost): SandboxKernel {
+  const { memory, platform, loop: { driver } } = original, { arena, windows } = memory;
+  for (const mm of memory.memories) {
+    freezePages(mm);
+    mm.space.flush();
+  }
+  const image = imageOf(original), { pool } = memory.frames;
+  const frames = new FrameAllocator(arena, null, pool);
+  const numbers = copyFrames(arena, ownFrames(original), frames);
+  const surroundings = surroundingsOf({ host, platform, arena, frames, windows, driver });
+  let kernel: SandboxKernel;
+  try {
+    ({ kernel } = decodeWorld(image, TABLE, surroundings, {
+      numberOf: (frame) => numbers.get(frame) ?? frame,
+      hold: (first, count) => frames.share(first * PAGE_SIZE, count),
+    }));
+  } catch (cause) {
+    while (frames.dropRest(Infinity));
+    throw cause;
+  }
+  for (const first of numbers.values()) frames.release(first * PAGE_SIZE, 1);
+  const contexts = contextsOf(original), copies = contextsOf(kernel);
+  for (const [i, copied] of copies.entries()) copied.imitate(contexts[i]!);
+  return kernel;
+}
+
+function imageOf(kernel: SandboxKernel): ReturnType<typeof encodeWorld> {
+  return encodeWorld({ kernel, guests: [] }, TABLE, { isThorough: true });
+}
+
+function surroundingsOf(
+  machine: Pick<Surroundings, "host" | "platform" | "arena" | "frames" | "windows" | "driver">,
+): Surroundings {
+  return {
+    ...machine,
+    ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [], dentries: [] },
+    ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
+    ...{ network: null, tcp: "refuse" },
+    cpuInfo: CpuInfo.fromHost(""),
+  };
+}
+
+/** The frames that the kernel writes in place, as buffers and rings. */
+function ownFrames(kernel: SandboxKernel): FrameRange[] {
+  const ranges = new Map<number, number>();
+  for (const object of heldObjects(kernel, isOutside).keys()) {
+    if (WRITTEN_IN_PLACE.has(object.constructor.name)) {
+      FRAME_HOLDERS[object.constructor.name]!.frames(object, (first, count) => {
+        ranges.set(first, count);
+      });
+    }
+  }
+  return [...ranges].map(([first, count]) => ({ first, count }));
+}
+
+/** Copies frames. @returns the numbers of the copies */
 function copyFrames(
-  { arena }: SimulatedWorld,
+  arena: Arena,
   ranges: readonly FrameRange[],
   frames: FrameAllocator,
 ): Map<number, number> {
@@ -77,7 +144,6 @@ function copyFrames(
 
 /** The contexts of a kernel that may run again, in an order that is the same in its copy. */
 function contextsOf(kernel: SandboxKernel): SimContext[] {
-  const isOutside = (value: object) => OUTSIDE.some((made) => value instanceof made);
   const held = [...heldObjects(kernel, isOutside).keys()];
   const contexts = held.filter((object) => object instanceof SimContext);
   return contexts.filter(({ isReleased, space }) => !isReleased && !space.isEnded);

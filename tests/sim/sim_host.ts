@@ -20,10 +20,15 @@ export class SimHost extends IoHost {
   readonly #chance: Random;
   #looks: number = 0;
 
-  constructor(chance: Random, memoryBytes: number) {
-    super(chance.below(1 << 30) + 1);
+  constructor(chance: Random, memoryBytes: number, time?: { nowNs: number }) {
+    super(chance.below(1 << 30) + 1, time);
     this.#chance = chance;
     this.memoryBytes = memoryBytes;
+  }
+
+  /** The host as another kernel sees it. */
+  another(): SimHost {
+    return new SimHost(this.#chance, this.memoryBytes, this.time);
   }
 
   /** Goes on as the other host. */

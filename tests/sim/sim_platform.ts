@@ -272,6 +272,11 @@ export class SimSpace extends FakeSpace {
     for (const [page, entry] of this.table) child.table.set(page, entry);
     return child;
   }
+  override destroy(): void {
+    const { contexts } = this.#host;
+    for (const context of [...contexts]) if (context.space === this) context.release();
+    super.destroy();
+  }
   override newContext(): Context | null {
     return this.#host.hasAccident(NO_BIRTH) ? null : super.newContext();
   }

@@ -13,8 +13,8 @@ import { rootCredentials } from "../../cred/credentials.ts";
 import { GoferFs } from "../../fs/gofer/gofer_fs.ts";
 import type { GoferLab } from "../../fs/gofer/gofer_testing.ts";
 import type { ChangedFile } from "../../fs/gofer/reconnect.ts";
-import { LoopDriver } from "../../loop_driver.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
+import { LoopDriver } from "../../loop_driver.ts";
 import { FrameAllocator } from "../../mm/frames.ts";
 import { MemoryContext } from "../../mm/memory_context.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
@@ -109,12 +109,9 @@ export class CopiedLab {
   ): Surroundings {
     const { host, arena, changes } = this, platform = new FakePlatform(arena);
     return {
-      host,
-      platform,
-      driver: new LoopDriver(host, platform),
+      ...{ host, platform, arena, frames },
       windows: new FileWindows(arena),
-      arena,
-      frames,
+      driver: new LoopDriver(host, platform),
       cpuInfo: CpuInfo.fromHost(""),
       ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
       goferClient: (name) => name === "" ? client : null,

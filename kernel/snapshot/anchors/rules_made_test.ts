@@ -60,7 +60,6 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
   ["AddressLayout.maxAddress", "of the platform, which must have as many bits"],
   ["Fifo.items", "a standstill holds back the stops of contexts (quiesce.ts)"],
   ["FrameCharges.tables", "renumber, when all frames are known (FRAME_FOLLOWERS)"],
-  ["FrameGenerations.tables", "of the allocator, which is given"],
   ...[
     "GoferFs.epoch",
     "GoferFs.epochNs",
@@ -69,14 +68,11 @@ const WITHOUT_RULE: ReadonlyMap<string, string> = new Map([
     "GoferNode.listener",
   ]
     .map((field): [string, string] => [field, "set by reconnect.ts"]),
-  ["FrameQuarantine.bySpace", "of the allocator, which is given"],
   ["HostListener.fd", "UnixStream.outside is null"],
   ["KeyStore.word", "scratch, written before each use"],
   ["LeavingSpace.space", "LeavingSpaces.leaving has none"],
   ["MemoryManager.unmaps", "empty between two turns"],
   ["PortTable.random", "scratch, written before each use"],
-  ["WaitingFrames.page", "of the allocator, which is given"],
-  ["WaitingFrames.space", "of the allocator, which is given"],
 ]);
 
 /** LIMIT: what no rule makes yet: a copy of a kernel that has it fails, or is wrong. */

@@ -22,7 +22,8 @@ export function given(
   return {
     fate: "anchor",
     stage: STAGE_GIVEN,
-    isShared: true,
+    // Each kernel of a process has a clock of its own.
+    isShared: role !== "host",
     save: () => [],
     load: (_saved, host) => (host as Surroundings)[role],
   };

@@ -16,7 +16,7 @@ import type { Caller } from "../../../kernel/vfs/caller.ts";
 import { holdPath, Path } from "../../../kernel/vfs/dentry.ts";
 import type { FileSystem, Inode } from "../../../kernel/vfs/inode.ts";
 import { internalMount } from "../../../kernel/vfs/mount_links.ts";
-import type { MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spec.ts";
+import type { BootSpec, MountSpec, OverlayLayers, RootSpec } from "../../protocol/boot_spec.ts";
 import type { Account } from "../../../kernel/core/account.ts";
 
 /**

@@ -8,9 +8,9 @@ import type { ReportSink } from "../../../kernel/containment.ts";
 import type { LineLog } from "../../../kernel/core/line_log.ts";
 import type { ChangedFile } from "../../../kernel/fs/gofer/reconnect.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import { LoopDriver } from "../../../kernel/loop_driver.ts";
-import { FileWindows } from "../../../kernel/mm/windows.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
+import { EndsOfSpaces } from "../../../kernel/mm/memory_context.ts";
+import { FileWindows } from "../../../kernel/mm/windows.ts";
 import type { TurnLog } from "../../../kernel/observe/turns.ts";
 import { CpuInfo } from "../../../kernel/proc/fs/cpu_info.ts";
 import type { Surroundings } from "../../../kernel/snapshot/anchors/surroundings.ts";
@@ -92,12 +92,12 @@ function restoreFrom(
   checkKind(header, spec);
   if (outside.gofer.start() < 0) throw new UserError("the file server does not answer");
   makeMountPlaces(outside.gofer, spec);
-  const { arena, host, platform, cpuInfo } = machine, frames = new FrameAllocator(arena);
+  const { arena, host, platform, driver, cpuInfo } = machine;
+  const frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
   const loaded = loadFrames(reader, arena, frames), changes: ChangedFile[] = [];
   const surroundings: Surroundings = {
-    ...{ host, platform, arena, frames, changes, dentries: [] },
-    windows: new FileWindows(arena),
-    driver: new LoopDriver(host, platform),
+    ...{ host, platform, driver, arena, frames, windows: new FileWindows(arena) },
+    ...{ changes, dentries: [] },
     cpuInfo: CpuInfo.fromHost(cpuInfo),
     vdso: header.world.vdso === null && machine.clocks === null
       ? null

@@ -158,7 +158,7 @@ function surroundingsOf(kernel: SandboxKernel): Surroundings {
     // All file systems of `do` have one Gofer.
     goferClient: () => files?.client ?? null,
     reconnect: { isCopy: false },
-    changes: [],
+    changes: [], dentries: [],
     network: net.network,
     tcp: "reset",
   };
