@@ -100,8 +100,9 @@ function ofInode(i: Inode): string {
 /** Makes the calls through the VFS, relative to the caller's working directory. */
 export class VfsDriver implements FileDriver {
   readonly name: string;
-  private readonly root: TestCaller;
+  private root: TestCaller;
   private caller: TestCaller;
+  protected uid: number = 0;
 
   constructor(name: string, root: TestCaller) {
     this.name = name;
@@ -120,7 +121,14 @@ export class VfsDriver implements FileDriver {
     return this;
   }
 
+  /** Goes on in another kernel of files, as the same user. */
+  protected moveTo(root: TestCaller): void {
+    this.root = root;
+    this.setUser(this.uid);
+  }
+
   setUser(uid: number): void {
+    this.uid = uid;
     if (uid === 0) {
       this.caller = this.root;
       return;

@@ -27,7 +27,7 @@ import { GoferFs } from "./gofer_fs.ts";
 
 const BUFFER_PAGES = 64;
 
-export class GoferLab {
+export class GoferLab implements FileLab {
   readonly host: IoHost = new IoHost();
   readonly ctx: MemoryContext;
   readonly vfs: Vfs;
@@ -153,22 +153,30 @@ export async function overTwoGofers<T>(
   });
 }
 
+/** A kernel of files, with reads and writes in host memory. */
+export interface FileLab {
+  readonly root: TestCaller;
+  read(file: OpenFile, offset: number, len: number): Uint8Array<ArrayBuffer> | number;
+  write(file: OpenFile, offset: number, bytes: Uint8Array<ArrayBuffer>): number;
+}
+
 /**
  * The driver of comparing tests (vfs/file_driver_testing.ts), with reads and writes in host memory.
  */
 export class GoferDriver extends VfsDriver {
-  private readonly lab: GoferLab;
-  private uid: number = 0;
+  private lab: FileLab;
 
-  constructor(name: string, lab: GoferLab) {
+  constructor(name: string, lab: FileLab) {
     super(name, lab.root);
     this.lab = lab;
   }
 
-  override setUser(uid: number): void {
-    super.setUser(uid);
-    this.uid = uid;
+  /** Goes on in a copy of the lab. */
+  protected goOnIn(lab: FileLab): void {
+    this.lab = lab;
+    this.moveTo(lab.root);
   }
+
   private opened(handle: number): OpenFile {
     const file = this.lab.root.files.get(handle);
     if (file === null) throw new Error(`handle ${handle} is closed`);
@@ -203,7 +211,7 @@ export class GoferDriver extends VfsDriver {
 }
 
 /** The Gofer serves no trusted.* attributes, so user.* ones replace them. */
-function served(name: string): string {
+export function served(name: string): string {
   return name.replace(/^trusted\./, "user.");
 }
 

@@ -8,10 +8,9 @@ import { Arena } from "../../../ffi/mem/arena.ts";
 import { copy, copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { Account } from "../../core/account.ts";
-import { TEST_ACCOUNT } from "../../core/account_testing.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { GoferFs } from "../../fs/gofer/gofer_fs.ts";
-import type { GoferLab } from "../../fs/gofer/gofer_testing.ts";
+import type { FileLab } from "../../fs/gofer/gofer_testing.ts";
 import type { ChangedFile } from "../../fs/gofer/reconnect.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
 import { LoopDriver } from "../../loop_driver.ts";
@@ -26,7 +25,7 @@ import { FdTable } from "../../vfs/fd_table.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { Vfs } from "../../vfs/vfs.ts";
-import { TestCaller } from "../../vfs/vfs_testing.ts";
+import { errno, TestCaller } from "../../vfs/vfs_testing.ts";
 import { settleFiles } from "../settle_files.ts";
 import { decodeGraph } from "../graph/decoder.ts";
 import { type EncodedGraph, encodeGraph } from "../graph/encoder.ts";
@@ -42,23 +41,32 @@ export const LAB_TABLE = kernelTable({
   contexts: [],
 });
 
-const BUFFER_PAGES = 16;
+const BUFFER_PAGES = 64;
 
-/** What is copied of a lab. */
+/** What is copied of a lab, besides the descriptors of its caller. */
 interface Kept {
   readonly files: readonly OpenFile[];
   readonly mm: MemoryManager | null;
 }
 
-export function encodeLab(lab: GoferLab, { files, mm }: Kept): EncodedGraph {
+/** A lab, or a copy of one. */
+interface Original {
+  readonly ctx: MemoryContext;
+  readonly fs: GoferFs;
+  readonly vfs: Vfs;
+  readonly root: TestCaller;
+}
+
+export function encodeLab(lab: Original, { files, mm }: Kept): EncodedGraph {
   settleFiles(lab.vfs);
-  const { ctx, fs, vfs, root: { fs: context } } = lab;
-  return encodeGraph([TEST_ACCOUNT, ctx, fs, vfs, context, mm, ...files], LAB_TABLE, {
+  const { ctx, fs, vfs, root: { account, fs: context, files: table } } = lab;
+  return encodeGraph([account, ctx, fs, vfs, context, table, mm, ...files], LAB_TABLE, {
     isThorough: true,
   });
 }
 
-export class CopiedLab {
+export class CopiedLab implements FileLab {
+  readonly ctx: MemoryContext;
   readonly host: IoHost = new IoHost();
   readonly account: Account;
   readonly fs: GoferFs;
@@ -71,7 +79,7 @@ export class CopiedLab {
   private readonly buffer: number;
   private readonly cursor: KernelCursor = new KernelCursor();
 
-  constructor(lab: GoferLab, image: EncodedGraph, client: GoferClient, isCopy: boolean) {
+  constructor(lab: Original, image: EncodedGraph, client: GoferClient, isCopy: boolean) {
     const frames = new FrameAllocator(this.arena), numbers = new Map<number, number>();
     for (const { first, count } of image.frames) {
       for (let i = 0; i < count; i++) {
@@ -87,18 +95,19 @@ export class CopiedLab {
         hold: (first, count) => frames.retain(first * PAGE_SIZE, count),
       },
     });
-    const [account, ctx, fs, vfs, context, mm, ...files] = root as unknown[];
+    const [account, ctx, fs, vfs, context, table, mm, ...files] = root as unknown[];
     if (!(account instanceof Account)) throw new Error("no account");
     if (!(fs instanceof GoferFs) || !(vfs instanceof Vfs) || !(context instanceof FsContext)) {
       throw new Error("not the copy of a lab");
     }
-    if (!(ctx instanceof MemoryContext)) throw new Error("no memory");
+    if (!(ctx instanceof MemoryContext) || !(table instanceof FdTable)) throw new Error("no files");
+    this.ctx = ctx;
     this.account = account;
     this.fs = fs;
     this.vfs = vfs;
     this.mm = mm instanceof MemoryManager ? mm : null;
     this.files = files.filter((file) => file instanceof OpenFile);
-    this.root = new TestCaller(new FdTable(account), context, rootCredentials(), account);
+    this.root = new TestCaller(table, context, rootCredentials(), account);
     this.buffer = this.arena.base + frames.alloc(BUFFER_PAGES);
   }
 
@@ -126,25 +135,39 @@ export class CopiedLab {
     return this.changes.map(({ path, change }) => `${path} ${change}`).sort();
   }
 
-  /** Reads at the file's own position, if no offset is given. */
-  read(file: OpenFile, len: number, offset: number = file.pos): string | number {
-    const n = file.read(this.cursor.set(this.buffer, len), offset);
+  read(file: OpenFile, offset: number, len: number): Uint8Array<ArrayBuffer> | number {
+    const length = Math.min(len, BUFFER_PAGES * PAGE_SIZE);
+    const n = file.read(this.cursor.set(this.buffer, length), offset);
     if (n < 0) return n;
     const bytes = new Uint8Array(n);
     copyToBuffer(bytes, 0, this.buffer, n);
-    return new TextDecoder().decode(bytes);
+    return bytes;
   }
 
-  write(file: OpenFile, text: string, offset: number = file.pos): number {
-    const bytes = new TextEncoder().encode(text);
+  write(file: OpenFile, offset: number, bytes: Uint8Array<ArrayBuffer>): number {
     copyFromBuffer(this.buffer, bytes, 0, bytes.length);
     return file.write(this.cursor.set(this.buffer, bytes.length), offset);
+  }
+
+  /** Reads at the file's own position, if no offset is given. */
+  readText(file: OpenFile, len: number, offset: number = file.pos): string {
+    const read = this.read(file, offset, len);
+    return typeof read === "number" ? `${errno(read)}` : new TextDecoder().decode(read);
+  }
+
+  writeText(file: OpenFile, text: string, offset: number = file.pos): number {
+    return this.write(file, offset, new TextEncoder().encode(text));
   }
 
   close(): void {
     for (const file of this.files) file.drop();
     this.mm?.destroy();
     this.fs.idle.closeOldest(Infinity);
+    this.end();
+  }
+
+  /** Gives its memory back; descriptors stay open. */
+  end(): void {
     this.arena.close();
   }
 }

@@ -19,7 +19,12 @@ import { HOST_FILES } from "../../core/quota.ts";
 import { AnonFiles } from "../../fs/anonfd/anon_inode.ts";
 import { InotifyFile } from "../../fs/anonfd/inotify.ts";
 import type { GoferFs } from "../../fs/gofer/gofer_fs.ts";
-import { type GoferLab, type LabOptions, overTwoGofers } from "../../fs/gofer/gofer_testing.ts";
+import {
+  type GoferLab,
+  inTree,
+  type LabOptions,
+  overTwoGofers,
+} from "../../fs/gofer/gofer_testing.ts";
 import { OverlayFs } from "../../fs/overlay/overlay_fs.ts";
 import { TmpfsFs } from "../../fs/tmpfs/tmpfs.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
@@ -32,6 +37,8 @@ import { BufferCursor, errno, mustOpen } from "../../vfs/vfs_testing.ts";
 import { CopiedLab, encodeLab } from "./copied_lab_testing.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (read: Uint8Array | number) =>
+  typeof read === "number" ? `${errno(read)}` : new TextDecoder().decode(read);
 
 /** Runs `before` with a lab, and `after` with its copy over another Gofer, where `between` ran. */
 async function copied(
@@ -88,9 +95,9 @@ for (const [mode, options] of MODES) {
       const [r, w, log] = copy.files as [OpenFile, OpenFile, OpenFile];
       assertEquals(copy.changed, []);
       assertEquals(copy.fs.donated.size, 3);
-      assertEquals(copy.read(r, 99), "world");
-      assertEquals([copy.write(w, "W", 7), copy.write(log, "two")], [1, 3]);
-      assertEquals(copy.read(r, 99), "World");
+      assertEquals(copy.readText(r, 99), "world");
+      assertEquals([copy.writeText(w, "W", 7), copy.writeText(log, "two")], [1, 3]);
+      assertEquals(copy.readText(r, 99), "World");
       assertEquals(Deno.readTextFileSync(`${dir}/a/log`), "one two");
       assertEquals(Deno.readTextFileSync(`${dir}/a/b/c/file`), "hello, World");
       const other = statAt(copy.root, AT_FDCWD, "/a/other", 0);
@@ -132,11 +139,11 @@ Deno.test("a file that was open without a name has its bytes in the copy", async
   }, (copy, dir) => {
     const [other, file] = copy.files as [OpenFile, OpenFile];
     assertEquals(copy.changed, []);
-    assertEquals(copy.read(other, 99, 0), "other");
+    assertEquals(copy.readText(other, 99, 0), "other");
     assertEquals([file.inode.refresh(), file.inode.size, file.inode.nlink], [0, large.length, 0]);
-    assertEquals(copy.read(file, 16, large.length - 16), "0123456789abcdef");
-    assertEquals(copy.write(other, "O", 0), 1);
-    assertEquals(copy.read(other, 99, 0), "Other");
+    assertEquals(copy.readText(file, 16, large.length - 16), "0123456789abcdef");
+    assertEquals(copy.writeText(other, "O", 0), 1);
+    assertEquals(copy.readText(other, 99, 0), "Other");
     assertEquals([...Deno.readDirSync(`${dir}/a`)].map(({ name }) => name).toSorted(), [
       "b",
       "link",
@@ -153,10 +160,7 @@ Deno.test("what changed between snapshot and restore is reported by path", async
     return { files: names.map((name) => mustOpen(lab.root, `/${name}`, O_RDWR)) };
   }, (copy) => {
     assertEquals(copy.changed, ["/gone gone", "/longer size", "/replaced replaced"]);
-    const found = copy.files.map((file) => {
-      const read = copy.read(file, 99, 0);
-      return typeof read === "number" ? errno(read) : read;
-    });
+    const found = copy.files.map((file) => copy.readText(file, 99, 0));
     assertEquals(found, ["ESTALE", "longer", "2", "other"]);
   }, (dir) => {
     Deno.removeSync(`${dir}/gone`);
@@ -217,14 +221,14 @@ Deno.test("an overlay of a copy has both layers", async () => {
   }, (copy, dir) => {
     const [kept, changed] = copy.files as [OpenFile, OpenFile];
     assertEquals(copy.changed, []);
-    assertEquals([copy.read(kept, 9), copy.read(changed, 9, 0)], ["other", "Jello"]);
+    assertEquals([copy.readText(kept, 9), copy.readText(changed, 9, 0)], ["other", "Jello"]);
     const made = mustOpen(copy.root, "/a/made", O_RDWR);
-    assertEquals(copy.read(made, 9), "upper");
+    assertEquals(copy.readText(made, 9), "upper");
     made.drop();
     const gone = statAt(copy.root, AT_FDCWD, "/a/link", 0);
     assertEquals(typeof gone === "number" && errno(gone), "ENOENT");
     const other = mustOpen(copy.root, "/a/other", O_RDWR);
-    assertEquals([copy.write(other, "O", 0), copy.read(other, 9, 0)], [1, "Other"]);
+    assertEquals([copy.writeText(other, "O", 0), copy.readText(other, 9, 0)], [1, "Other"]);
     other.drop();
     assertEquals(Deno.readTextFileSync(`${dir}/a/other`), "other");
     assertEquals(Deno.readTextFileSync(`${dir}/a/b/c/file`), "hello");
@@ -297,6 +301,24 @@ Deno.test("names that nothing uses are not encoded, and stay where they are", as
     assertEquals(copy.vfs.dentries.count, 4);
     const found = statAt(copy.root, AT_FDCWD, "/a/f7", 0);
     assertEquals(typeof found !== "number" && found.size, 1);
-    assertEquals(copy.read(copy.files[0]!, 9), "hello");
+    assertEquals(copy.readText(copy.files[0]!, 9), "hello");
+  });
+});
+
+Deno.test("a copy over the connection of the original goes on beside it", async () => {
+  await inTree({}, (lab) => {
+    const file = mustOpen(lab.root, "/a/b/c/file", O_RDWR);
+    const image = encodeLab(lab, { files: [file], mm: null });
+    const copy = new CopiedLab(lab, image, lab.client, false), [twin] = copy.files;
+    file.pos = 2;
+    assertEquals([lab.write(file, 0, bytes("J")), copy.readText(twin!, 9)], [1, "Jello"]);
+    assertEquals([copy.writeText(twin!, "!", 5), text(lab.read(file, 2, 9))], [1, "llo!"]);
+    twin!.drop();
+    copy.fs.idle.closeOldest(Infinity);
+    assertEquals([text(lab.read(file, 0, 9)), file.inode.refresh()], ["Jello!", 0]);
+    assertEquals(typeof statAt(lab.root, AT_FDCWD, "/a/other", 0), "object");
+    assertEquals(typeof statAt(copy.root, AT_FDCWD, "/a/other", 0), "object");
+    copy.end();
+    file.drop();
   });
 });
