@@ -92,7 +92,7 @@ export class FramePool {
 
   /** Adds a holder to pages that have one. */
   hold(page: number, pages: number): void {
-    for (let p = page; p < page + pages; p++) this.others.table(p)[p & TABLE_MASK]!++;
+    this.others.add(1, page, page + pages);
     this.otherHolds += pages;
   }
 
@@ -109,7 +109,7 @@ export class FramePool {
   }
 
   private dropOther(page: number, pages: number): void {
-    for (let p = page; p < page + pages; p++) this.others.table(p)[p & TABLE_MASK]!--;
+    this.others.add(-1, page, page + pages);
     this.otherHolds -= pages;
   }
 

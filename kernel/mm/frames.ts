@@ -127,8 +127,8 @@ export class FrameAllocator {
 
   /** Adds a reference to each page of the extent. */
   retain(off: number, pages: number): void {
-    const page = off / PAGE_SIZE, { references } = this;
-    for (let p = page; p < page + pages; p++) references.table(p)[p & TABLE_MASK]!++;
+    const page = off / PAGE_SIZE;
+    this.references.add(1, page, page + pages);
   }
 
   /**
@@ -137,11 +137,15 @@ export class FrameAllocator {
    */
   share(off: number, pages: number): void {
     const page = off / PAGE_SIZE, end = page + pages, { references, pool } = this;
-    for (let p = page; p < end; p++) {
-      if (references.table(p)[p & TABLE_MASK]!++ > 0) continue;
-      pool.hold(p, 1);
-      this.usedBytes += PAGE_SIZE;
-      this.takenBytes += PAGE_SIZE;
+    for (let p = page; p < end;) {
+      const to = references.runEnd(p, end);
+      if (references.get(p) === 0) {
+        pool.hold(p, to - p);
+        this.usedBytes += (to - p) * PAGE_SIZE;
+        this.takenBytes += (to - p) * PAGE_SIZE;
+      }
+      references.add(1, p, to);
+      p = to;
     }
   }
 

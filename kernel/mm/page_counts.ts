@@ -32,6 +32,24 @@ export class PageCounts {
     }
   }
 
+  /** Adds `by` to the counts of pages [page, end). */
+  add(by: number, page: number, end: number): void {
+    for (let p = page; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), table = this.table(p);
+      for (; p < next; p++) table[p & TABLE_MASK]! += by;
+    }
+  }
+
+  /** The end of the pages from `page` on, before `end`, whose counts are all 0, or all not. */
+  runEnd(page: number, end: number): number {
+    const isCounted = this.get(page) > 0;
+    for (let p = page; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), table = this.table(p);
+      for (; p < next; p++) if (table[p & TABLE_MASK]! > 0 !== isCounted) return p;
+    }
+    return end;
+  }
+
   /** The first page from `page` on whose count is not 0; -1: there is none. */
   nextCounted(page: number): number {
     for (let at = page >>> TABLE_SHIFT, from = page & TABLE_MASK; at < this.tables.length; at++) {

@@ -5,6 +5,7 @@
  * as a line of JSON. Nothing of this is in the product.
  */
 
+import { threadCpuNs } from "../../../ffi/sys/clock.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { SandboxKernel } from "../../../kernel/kernel.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
@@ -89,16 +90,16 @@ class WorldCopier implements StandstillListener {
   }
 
   onStandstill(): void {
-    const { kernel } = this, start = performance.now();
+    const { kernel } = this, start = cpuMs();
     const root = { kernel, guests: [{ streams: streamsOf(kernel) }] };
     const surroundings = surroundingsOf(kernel), { host, frames, vdso, driver } = surroundings;
-    const found = performance.now(), image = encodeWorld(root, TABLE, { isInProcess: false });
-    const encoded = performance.now();
+    const found = cpuMs(), image = encodeWorld(root, TABLE, { isInProcess: false });
+    const encoded = cpuMs();
     const { kernel: copy, guests } = decodeWorld(image, TABLE, surroundings, {
       numberOf: (frame) => frame,
       hold: (first, count) => frames.share(first * PAGE_SIZE, count),
     });
-    const decoded = performance.now();
+    const decoded = cpuMs();
     connect(root.guests, guests);
     adopt(kernel, copy);
     if (vdso !== null && host instanceof RealHost && kernel.host instanceof RealHost) {
@@ -112,7 +113,7 @@ class WorldCopier implements StandstillListener {
     this.kernel = copy;
     this.#encodeMs.push(encoded - found);
     this.#decodeMs.push(decoded - encoded);
-    this.#endMs.push(performance.now() - decoded + found - start);
+    this.#endMs.push(cpuMs() - decoded + found - start);
     this.#usedKiB.push(frames.usedBytes / 1024);
     if (this.#encodeMs.length === COPIES) this.#report(copy, image.bytes.length);
     this.#nextMs = performance.now() + Math.random() * RUN_MS;
@@ -135,6 +136,11 @@ class WorldCopier implements StandstillListener {
   }
 
   onSandboxEnd(): void {}
+}
+
+/** The processor time of this thread: other programs of the machine do not count. */
+function cpuMs(): number {
+  return threadCpuNs() / 1e6;
 }
 
 function sorted(ms: number[]): number[] {
