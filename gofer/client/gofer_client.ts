@@ -39,6 +39,7 @@ import { EmptyMessage, FidMessage } from "../protocol/message.ts";
 import { QidReply, Tattach, Version } from "../protocol/session.ts";
 import { Rreadlink, Tlink, Trenameat, Tunlinkat } from "../protocol/tree.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
+import type { ClientOptions } from "./client_options.ts";
 import { ClientConnection } from "./connection.ts";
 import { FidAllocator } from "./fids.ts";
 import * as plain from "./plain.ts";
@@ -49,19 +50,6 @@ export { STOP_COMPLETE, STOP_ERROR, STOP_SYMLINK } from "../protocol/constants.t
 export { Attr } from "../protocol/attr.ts";
 export { Tsetattr } from "../protocol/attributes.ts";
 export { Tgetlock, Tlock } from "../protocol/lock.ts";
-
-export interface ClientOptions {
-  /** The container whose files are served; default "", the first one. */
-  readonly name?: string;
-  /** Largest message to request, in bytes; the server may choose less. */
-  readonly msize?: number;
-  /** Non-blocking reads that a call tries before it sleeps. */
-  readonly spins?: number;
-  /** Names of the server's roots, which are not its own "0", "1", ... then. */
-  readonly roots?: readonly ByteString[];
-  /** False: do not offer the extension. */
-  readonly offersExtension?: boolean;
-}
 
 const MSIZE_DEFAULT = 256 * 1024;
 

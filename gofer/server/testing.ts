@@ -5,7 +5,8 @@
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { socketpair } from "../../ffi/sys/files.ts";
-import { type ClientOptions, GoferClient } from "../client/gofer_client.ts";
+import type { ClientOptions } from "../client/client_options.ts";
+import { GoferClient } from "../client/gofer_client.ts";
 
 interface WorkerRoot {
   readonly path: string;

@@ -72,7 +72,7 @@ export class Job {
   /** It had processes, and none is left. */
   isEnded: boolean = false;
   /** Null: the session that started it is not there any more. */
-  private readonly listener: JobListener | null;
+  private listener: JobListener | null;
   private readonly deadline: JobDeadline;
   private readonly cpuLimit: JobCpuLimit;
   private readonly killing: JobKill;
@@ -91,6 +91,11 @@ export class Job {
     this.killing = new JobKill(kernel);
     this.memory = new JobMemory(kernel, this, limits.memoryBytes);
     this.cpu = new JobCpu(this, limits.cpus);
+  }
+
+  /** Gives a job of a restored kernel a listener. */
+  adopt(listener: JobListener): void {
+    this.listener = listener;
   }
 
   /** Why it was ended; null: it goes on, or only processes beside the main one were ended. */

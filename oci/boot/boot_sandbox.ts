@@ -21,7 +21,7 @@ import { rehearsedCode } from "../compiled_part.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
 import type { BootSpec, RestoreSpec } from "../protocol/boot_spec.ts";
 import { type BootSocket, exitCodeOf, PACKET_EXIT } from "../protocol/launcher_channel.ts";
-import { ControlServer, Later } from "./control/control_server.ts";
+import { ControlServer } from "./control/control_server.ts";
 import type { CheckpointOptions, LimitsChange } from "../protocol/control_protocol.ts";
 import { DebugLog } from "./debug_log.ts";
 import { GuestClock, makeVdso } from "./guest_clock.ts";
@@ -31,7 +31,7 @@ import type { Machine } from "./machine.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { goferOf } from "./rootfs/file_systems.ts";
 import { say } from "../shown_text.ts";
-import { Checkpoint, type Verdict } from "./snapshot/checkpoint.ts";
+import { Checkpoint, type SaveListener, type Verdict } from "./snapshot/checkpoint.ts";
 import type { SavedGuest } from "./snapshot/guest_records.ts";
 import type { ImageFile } from "./snapshot/image_file.ts";
 import { type RestoredWorld, restoreWorld } from "./snapshot/restore.ts";
@@ -142,7 +142,7 @@ export class Sandbox
     const { kernel } = this, spec = this.#spec, { session } = spec, waiter = this.#waiter;
     if (session !== undefined) {
       const { platformName } = this.#machine;
-      return new SessionGuest(kernel, spec, session, platformName, gofer, waiter, this);
+      return new SessionGuest(kernel, spec, session, platformName, gofer, waiter, this, saved);
     }
     if (spec.id === "") return new PlainGuest(kernel, spec, gofer, waiter, this, saved);
     const places = { gofer, stdio: spec.fds.stdio, waiter, template: null };
@@ -157,38 +157,39 @@ export class Sandbox
    * Saves the sandbox in a snapshot file, which it owns from then on as it does `verdict`.
    * @throws UserError if it cannot begin
    */
-  checkpoint(options: CheckpointOptions, file: ImageFile, verdict: Verdict): Later {
-    const { leaveRunning, compression, sockets } = options, later = new Later(), { kernel } = this;
+  checkpoint(
+    { leaveRunning, compression, sockets }: CheckpointOptions,
+    file: ImageFile,
+    verdict: Verdict,
+    listener: SaveListener,
+  ): void {
+    const { kernel } = this, { hostname } = this.#spec;
     const plan = {
-      kernel,
-      machine: this.#machine,
-      kind: this.#first instanceof GuestContainer ? "container" : "do",
-      hostname: this.#spec.hostname,
-      file,
+      ...{ kernel, machine: this.#machine, kind: this.#kind, hostname, file },
       level: compression,
       endsConnections: sockets === "reset",
       verdict: leaveRunning ? null : verdict,
-    } as const;
+    };
     const checkpoint = new Checkpoint(plan, {
       savedGuests: () => this.#savedGuests(),
-      onSaved: (bytes) => later.settle({ bytes }),
-      onFailed: (error) => later.settle(error),
       onTaken: () => this.#endInSnapshot(),
-    });
-    if (!kernel.loop.quiescence.request(checkpoint)) {
-      file.close();
-      verdict.close();
-      throw new UserError("the sandbox is being saved already, or it ends");
-    }
-    if (leaveRunning) verdict.close();
-    return later;
+    }, listener);
+    const isBegun = kernel.loop.quiescence.request(checkpoint);
+    if (!isBegun) file.close();
+    if (!isBegun || leaveRunning) verdict.close();
+    if (!isBegun) throw new UserError("the sandbox is being saved already, or it ends");
+  }
+
+  get #kind(): "container" | "session" | "do" {
+    const first = this.#first;
+    if (first instanceof GuestContainer) return "container";
+    return first instanceof SessionGuest ? "session" : "do";
   }
 
   /** The first one is that of the sandbox. */
   #savedGuests(): SavedGuest[] {
     const first = this.#first;
-    if (first instanceof SessionGuest) throw new UserError("a session cannot be saved");
-    if (first instanceof PlainGuest) return [first.save()];
+    if (!(first instanceof GuestContainer)) return [first.save()];
     return [...this.containers.values()].map((container) => container.save());
   }
 
@@ -278,7 +279,8 @@ export class Sandbox
       return;
     }
     if (first instanceof SessionGuest) {
-      this.#waiter.sendPacket(PACKET_EXIT, this.#hasFailed ? EXIT_FAILURE : 0, 0);
+      const code = this.#isSaved ? exitCodeOf(SIGKILL) : this.#hasFailed ? EXIT_FAILURE : 0;
+      this.#waiter.sendPacket(PACKET_EXIT, code, 0);
       return;
     }
     first.drain();

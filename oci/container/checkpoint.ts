@@ -17,7 +17,7 @@ import { removeContainer } from "./delete.ts";
 import { findContainer, type FoundContainer } from "./found_container.ts";
 import { NewImage } from "./image_directory.ts";
 
-interface CheckpointChoice extends CheckpointOptions {
+export interface CheckpointChoice extends CheckpointOptions {
   /** Host path of the checkpoint's directory. */
   readonly directory: string;
 }
@@ -38,7 +38,9 @@ export function checkpointContainer(
     const found = findContainer(store, id);
     refuseUnlessSavable(found);
     holdInterrupts();
-    const saved = save(found, choice);
+    const saved = saveTo(choice, (options, fds) => {
+      return found.ask({ op: "checkpoint", id: found.record.id, ...options }, fds);
+    });
     writeLog(globals, "info", `saved in ${choice.directory}`, id);
     if (!choice.leaveRunning) removeContainer(globals, found.dir);
     return saved;
@@ -70,13 +72,17 @@ function refuseUnlessSavable({ store, status, record }: FoundContainer): void {
 /**
  * The sandbox stands still until the file has its name: it ends by the byte in the pipe, and goes
  * on if this process ends before that.
+ *
+ * @param ask sends the request with its descriptors
+ * @throws UserError
  */
-function save(found: FoundContainer, choice: CheckpointChoice): Answers["checkpoint"] {
-  const { directory, ...options } = choice, image = new NewImage(directory);
-  const [verdict, ours] = checkPair(pipe(O_CLOEXEC), "pipe2");
+export function saveTo(
+  { directory, ...options }: CheckpointChoice,
+  ask: (options: CheckpointOptions, fds: readonly number[]) => Answers["checkpoint"],
+): Answers["checkpoint"] {
+  const image = new NewImage(directory), [verdict, ours] = checkPair(pipe(O_CLOEXEC), "pipe2");
   try {
-    const { id } = found.record, fds = [image.fd, verdict];
-    const saved = found.ask({ op: "checkpoint", id, ...options }, fds);
+    const saved = ask(options, [image.fd, verdict]);
     image.publish();
     image.close();
     if (!options.leaveRunning) write(ours, addressOf(allocBuffer(1)), 1);

@@ -11,6 +11,7 @@ import { SIGRTMAX } from "../../ffi/abi/signal.ts";
 import { JsonNode } from "../json_node.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
 import type {
+  CheckpointOptions,
   ContainerSpec,
   LimitsChange,
   Request,
@@ -55,13 +56,7 @@ const READERS: { readonly [O in Op]: (node: JsonNode, id: string) => RequestOf<O
   witness: (_, id) => ({ op: "witness", id }),
   debug: (_, id) => ({ op: "debug", id }),
   state: (_, id) => ({ op: "state", id }),
-  checkpoint: (node, id) => ({
-    op: "checkpoint",
-    id,
-    leaveRunning: node.member("leaveRunning").boolean(),
-    compression: node.member("compression").integer(0, LEVEL_MAX),
-    sockets: node.member("sockets").oneOf(["refuse", "reset"]),
-  }),
+  checkpoint: (node, id) => ({ op: "checkpoint", id, ...readCheckpointOptions(node) }),
   destroy: (_, id) => ({ op: "destroy", id }),
 };
 
@@ -91,6 +86,15 @@ function readHooks(node: JsonNode): StartHook[] {
       jsonPath: hook.member("jsonPath").string(),
     };
   });
+}
+
+/** @throws UserError */
+export function readCheckpointOptions(node: JsonNode): CheckpointOptions {
+  return {
+    leaveRunning: node.member("leaveRunning").boolean(),
+    compression: node.member("compression").integer(0, LEVEL_MAX),
+    sockets: node.member("sockets").oneOf(["refuse", "reset"]),
+  };
 }
 
 function readProcess(node: JsonNode): ProcessSpec {

@@ -54,12 +54,7 @@ export class SandboxRequests implements RequestHandler {
       case "debug":
         return { text: container.debug() };
       case "checkpoint":
-        fds.require(2);
-        return this.#sandbox.checkpoint(
-          request,
-          new ImageFile(fds.take(0)),
-          new Verdict(fds.take(1)),
-        );
+        return this.#checkpoint(request, fds);
       case "destroy":
         container.destroy();
         return {};
@@ -70,6 +65,18 @@ export class SandboxRequests implements RequestHandler {
     const container = this.#sandbox.containers.get(id);
     if (container === undefined) throw new UserError("container not running");
     return container;
+  }
+
+  #checkpoint(request: RequestOf<"checkpoint">, fds: RequestFds): Later {
+    fds.require(2);
+    const later = new Later(),
+      file = new ImageFile(fds.take(0)),
+      verdict = new Verdict(fds.take(1));
+    this.#sandbox.checkpoint(request, file, verdict, {
+      onSaved: (bytes) => later.settle({ bytes }),
+      onFailed: (error) => later.settle(error),
+    });
+    return later;
   }
 
   #reserve(id: string, fds: RequestFds): Later {

@@ -205,7 +205,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       const saved = process.save();
       if (saved !== null) execs.push(saved);
     }
-    return { id, container, args: this.#process.args, init, execs, limits };
+    return { id, container, args: this.#process.args, init, execs, limits, session: null };
   }
 
   /** The sandbox ends with a snapshot: the waiters get the status of a kill. */

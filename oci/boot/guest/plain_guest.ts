@@ -100,7 +100,8 @@ export class PlainGuest implements WaiterListener, GoferListener {
     const { inodes, master } = this.#streams;
     const init = { group: this.#group, streams: { inodes: [...inodes], master } };
     const { args } = this.#spec.process;
-    return { id: "", container: this.#container, args, init, execs: [], limits: null };
+    const container = this.#container;
+    return { id: "", container, args, init, execs: [], limits: null, session: null };
   }
 
   /** The sandbox ends with a snapshot: what the terminal has not shown yet is shown later. */

@@ -40,6 +40,7 @@ export class LoopbackConnection implements QueueListener {
   readonly #container: Container;
   readonly #port: number;
   readonly #listener: LoopbackListener;
+  readonly #sockets: Set<Socket>;
   readonly #cursor: KernelCursor = new KernelCursor();
   readonly #backlog: Backlog = new Backlog();
   readonly #changes: QueueWaiter = new QueueWaiter(this);
@@ -50,10 +51,17 @@ export class LoopbackConnection implements QueueListener {
   #isInputEnding = false;
   #isInputEnded = false;
 
-  constructor(container: Container, port: number, listener: LoopbackListener) {
+  /** @param sockets has the socket of the connection while there is one */
+  constructor(
+    container: Container,
+    port: number,
+    listener: LoopbackListener,
+    sockets: Set<Socket>,
+  ) {
     this.#container = container;
     this.#port = port;
     this.#listener = listener;
+    this.#sockets = sockets;
   }
 
   /** Begins to connect. The listener may be called before this returns. */
@@ -68,6 +76,7 @@ export class LoopbackConnection implements QueueListener {
     let r = typeof made === "number" ? made : 0;
     if (typeof made !== "number") {
       this.#socket = made;
+      this.#sockets.add(made);
       made.queue.add(this.#changes, 0);
       r = made.connect(caller, addressFor(family, this.#port), true);
     }
@@ -147,8 +156,11 @@ export class LoopbackConnection implements QueueListener {
   close(): void {
     this.#changes.unlink();
     this.#room.unlink();
-    this.#socket?.drop();
+    const socket = this.#socket;
+    if (socket === null) return;
     this.#socket = null;
+    this.#sockets.delete(socket);
+    socket.drop();
   }
 }
 

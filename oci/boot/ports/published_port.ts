@@ -12,6 +12,7 @@ import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
 import { close, fcntl } from "../../../ffi/sys/files.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import { Waiter } from "../../../kernel/core/wait.ts";
+import type { Socket } from "../../../kernel/net/socket.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import { Timer, type TimerQueue } from "../../../kernel/time/timer.ts";
 import { LoopbackConnection, type LoopbackListener } from "./loopback_connection.ts";
@@ -45,6 +46,8 @@ export class PublishedPort extends Waiter {
   readonly port: number;
   /** For one read at a time. */
   readonly input: Uint8Array<ArrayBuffer> = allocBuffer(PIECE_BYTES);
+  /** Of its connections. */
+  readonly sockets: Set<Socket> = new Set();
   readonly #timers: TimerQueue;
   readonly #fd: number;
   readonly #relays: RelayTable<PortRelay>;
@@ -153,7 +156,7 @@ class PortRelay extends Waiter implements LoopbackListener {
     this.#outFd = outFd;
     this.lastNs = owner.host.monotonicNs();
     this.#writable = new Writable(this);
-    this.#connection = new LoopbackConnection(owner.container, owner.port, this);
+    this.#connection = new LoopbackConnection(owner.container, owner.port, this, owner.sockets);
     owner.host.watch(inFd, EPOLLIN, this);
     owner.host.watch(outFd, 0, this.#writable);
     this.#connection.open();

@@ -26,6 +26,8 @@ export interface ChannelPort {
   /** Ends the channel; no method of it is called afterwards. Output that is left is not sent. */
   result(message: object): void;
   fail(error: ErrorMessage): void;
+  /** Writes what waits for the socket, as much as it takes now. */
+  flush(): void;
 }
 
 /** LIMIT: bytes of events in the queue of a connection before a channel pauses. */

@@ -25,6 +25,7 @@ import {
 import { CHANNELS_MAX } from "../../protocol/session/limits.ts";
 import type { ErrorMessage } from "../../protocol/session/messages.ts";
 import { UserError } from "../../user_error.ts";
+import { RequestFds } from "../control/control_server.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { errorOf } from "../../protocol/request_error.ts";
 import { FrameOutput, type FrameOutputListener, type FrameOutputOwner } from "./frame_output.ts";
@@ -40,10 +41,15 @@ const GREETING_NS = 10e9;
 export interface ConnectionOwner extends FrameOutputOwner {
   /** A buffer of READ_BYTES for the bytes of one read. */
   readonly input: Uint8Array<ArrayBuffer>;
+  /** Reads from a client's socket: bytes and descriptors, or -errno. */
+  receive(
+    socket: number,
+    into: Uint8Array<ArrayBuffer>,
+  ): { readonly len: number; readonly fds: readonly number[] } | number;
   /** The answer to a client's HELLO. @throws UserError */
   greet(hello: JsonNode): object;
   /** @throws UserError */
-  openChannel(port: ChannelPort, request: JsonNode): Channel;
+  openChannel(port: ChannelPort, request: JsonNode, fds: RequestFds): Channel;
   onClosed(connection: Connection): void;
   /** A request has ended. */
   onWorkEnd(): void;
@@ -56,6 +62,9 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
   readonly #decoder: FrameDecoder;
   readonly #channels: Map<number, OpenChannel> = new Map();
   #lastChannel = 0;
+  /** Descriptors that came with what was read last. */
+  #fds: RequestFds = new RequestFds([]);
+  readonly #isOwners: boolean;
   #hasGreeted: boolean;
   readonly #greeting: GreetingTimer;
   #isReadingPaused = false;
@@ -65,14 +74,14 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
 
   /**
    * @param inFd, outFd two descriptors, both non-blocking; the connection owns them
-   * @param isGreeted the client's HELLO was read before
+   * @param isGreeted the client's HELLO was read before: it is the sandbox's owner
    */
   constructor(owner: ConnectionOwner, inFd: number, outFd: number, isGreeted: boolean) {
     super();
     this.#owner = owner;
     this.#inFd = inFd;
     this.#output = new FrameOutput(owner, outFd, this);
-    this.#hasGreeted = isGreeted;
+    this.#hasGreeted = this.#isOwners = isGreeted;
     this.#decoder = new FrameDecoder(this, isGreeted ? 1 : 0);
     this.#greeting = new GreetingTimer(this);
     owner.host.watch(inFd, EPOLLIN, this);
@@ -87,15 +96,25 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
 
   override onWake(_events: number): void {
     if (this.isClosed) return;
-    const { host, input } = this.#owner;
-    const n = host.read(this.#inFd, addressOf(input), READ_BYTES);
+    const { host, input } = this.#owner, n = this.#read(input);
     if (n !== -EAGAIN && n !== -EINTR) {
       if (n <= 0) return this.close();
-      if (!this.#take(input.subarray(0, n))) return;
+      const isOpen = this.#take(input.subarray(0, n));
+      this.#fds.closeRest();
+      if (!isOpen) return;
     }
     if (this.queuedBytes > QUEUE_BYTES) this.#isReadingPaused = true;
     else host.arm(this.#inFd, EPOLLIN);
     this.#output.pump();
+  }
+
+  /** Sockets bring descriptors, too; the owner's connection may be two pipes. */
+  #read(input: Uint8Array<ArrayBuffer>): number {
+    if (this.#isOwners) return this.#owner.host.read(this.#inFd, addressOf(input), READ_BYTES);
+    const r = this.#owner.receive(this.#inFd, input);
+    if (typeof r === "number") return r;
+    if (r.fds.length > 0) this.#fds = new RequestFds(r.fds);
+    return r.len;
   }
 
   /** False if the connection ends. */
@@ -151,7 +170,7 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
     }
     this.#channels.set(id, open);
     open.guard(() =>
-      open.begin(this.#owner.openChannel(open, new JsonNode("request", "", message)))
+      open.begin(this.#owner.openChannel(open, new JsonNode("request", "", message), this.#fds))
     );
   }
 
@@ -186,6 +205,10 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
   enqueue(channel: number, type: number, flags: number, payload: Uint8Array): void {
     if (this.isClosed || this.#isEnding) return;
     this.#output.addMessage(channel, type, flags, payload);
+  }
+
+  flush(): void {
+    this.#output.pump();
   }
 
   get queuedBytes(): number {

@@ -3,7 +3,7 @@
 import { EAGAIN, EPIPE } from "../../../ffi/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../../ffi/abi/epoll.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
-import { allocBuffer } from "../../../ffi/sys/cstring.ts";
+import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
 import type { Waiter } from "../../../kernel/core/wait.ts";
 import { FakeHost } from "../../../kernel/testing/fake_host.ts";
 import { TimerQueue } from "../../../kernel/time/timer.ts";
@@ -114,6 +114,11 @@ export class ConnectionLab implements ConnectionOwner, FrameSink {
   greet(): object {
     return { hello: true };
   }
+  receive(socket: number, into: Uint8Array<ArrayBuffer>) {
+    const len = this.host.read(socket, addressOf(into), into.length);
+    return len < 0 ? len : { len, fds: [] };
+  }
+
   openChannel(port: ChannelPort, request: JsonNode): Channel {
     return this.#open(port, request);
   }

@@ -23,7 +23,7 @@ export class ExecChannel extends Channel implements ProgramListener {
   constructor(session: Session, port: ChannelPort, request: JsonNode) {
     super(port);
     this.#plan = readExecPlan(request);
-    this.#program = new Program(session, this.#plan, session.userOf(this.#plan.user), this);
+    this.#program = Program.start(session, this.#plan, session.userOf(this.#plan.user), this);
     port.event({ pid: this.#program.pid, job: this.#program.id });
   }
 

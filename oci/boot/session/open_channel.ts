@@ -31,6 +31,7 @@ export interface ChannelOwner {
   addReady(channel: OpenChannel): void;
   enqueue(channel: number, type: number, flags: number, payload: Uint8Array): void;
   send(channel: number, type: number, message: object): void;
+  flush(): void;
   /** The channel has ended. */
   forget(id: number): void;
 }
@@ -187,6 +188,10 @@ export class OpenChannel implements ChannelPort {
   }
   fail(error: ErrorMessage): void {
     this.#end(ERROR, error);
+  }
+
+  flush(): void {
+    this.#connection.flush();
   }
 
   #end(type: number, message: object): void {

@@ -16,6 +16,7 @@ import { ERRORS, OUTPUT } from "../../protocol/session/frame.ts";
 import { Backlog } from "../ports/backlog.ts";
 import { type QueueListener, QueueWaiter } from "../ports/queue_waiter.ts";
 import { openNull } from "../rootfs/devices.ts";
+import type { ServerEnds } from "../snapshot/guest_records.ts";
 import type { ProgramStreams, StreamsListener } from "./program_streams.ts";
 
 /** LIMIT: output of a program that waits in its pipe. */
@@ -140,6 +141,10 @@ export class PipeStreams implements ProgramStreams, QueueListener {
     for (const output of this.#outputs) output.discard();
   }
 
+  save(): ServerEnds {
+    return { input: this.#input, outputs: this.#outputs.map(({ file }) => file), master: null };
+  }
+
   closeOutput(stream: number): void {
     this.#outputs[stream - OUTPUT]?.close();
   }
@@ -151,7 +156,7 @@ export class PipeStreams implements ProgramStreams, QueueListener {
 }
 
 /** The server's end of an output. */
-class OutputPipe implements QueueListener {
+export class OutputPipe implements QueueListener {
   file: PipeFile | null;
   readonly #waiter: QueueWaiter;
   readonly #stream: number;

@@ -21,7 +21,8 @@ export class PortChannel extends Channel implements LoopbackListener {
   constructor(session: Session, port: ChannelPort, request: JsonNode) {
     super(port);
     this.#number = request.member("port").integer(1, PORT_MAX);
-    this.#connection = new LoopbackConnection(session.container, this.#number, this);
+    const { container, sockets } = session;
+    this.#connection = new LoopbackConnection(container, this.#number, this, sockets);
     this.#connection.open();
   }
 

@@ -16,6 +16,8 @@ import { startError } from "../guest/guest_start.ts";
 import { toText } from "../../../kernel/core/bytes.ts";
 import { limitsOf, setProcessAttributes } from "../guest/identity.ts";
 import { withVariables } from "../../environment.ts";
+import type { ProcessSpec } from "../../protocol/boot_spec.ts";
+import type { SavedProgram } from "../snapshot/guest_records.ts";
 import type { ExecResultMessage, JobInfo } from "../../protocol/session/messages.ts";
 import { EXIT_NOT_FOUND } from "../../user_error.ts";
 import { codeOfErrno, RequestError } from "../../protocol/request_error.ts";
@@ -23,6 +25,7 @@ import { errnoName } from "../../../ffi/sys/errors.ts";
 import type { ExecPlan } from "./exec_plan.ts";
 import { PipeStreams } from "./pipe_streams.ts";
 import type { ProgramStreams, StreamsListener } from "./program_streams.ts";
+import { RestoredStreams } from "./restored_streams.ts";
 import type { RequestUser, Session } from "./session.ts";
 import { TerminalStreams } from "./terminal_streams.ts";
 import { wireOf } from "../../protocol/wire_text.ts";
@@ -44,81 +47,101 @@ export interface JobWaiter {
   onJobEnd(): void;
 }
 
-export class Program implements JobListener, StreamsListener {
+/** What stays the same of a program while it runs. */
+interface ProgramFacts {
   readonly id: number;
+  /** Byte strings. */
+  readonly argv: readonly string[];
+  readonly isDetached: boolean;
+  readonly startNs: number;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
+}
+
+interface ProgramParts {
+  readonly streams: ProgramStreams;
+  readonly job: Job;
+  readonly pid: number;
+}
+
+export class Program implements JobListener, StreamsListener {
   readonly pid: number;
   readonly waiters: Set<JobWaiter> = new Set();
   readonly streams: ProgramStreams;
   readonly #session: Session;
-  readonly #plan: ExecPlan;
+  readonly #facts: ProgramFacts;
   readonly #job: Job;
-  readonly #startNs: number;
-  readonly #startedMs: number;
   /** null: the result was delivered, or the client is gone. */
   #listener: ProgramListener | null;
   /** The main process has ended. */
   #hasEnded = false;
 
-  /** @throws UserError if the program cannot be started */
-  constructor(session: Session, plan: ExecPlan, user: RequestUser, listener: ProgramListener) {
-    const { kernel, container } = session, { terminal } = plan;
+  /** @param make makes the parts, which call the program back later */
+  private constructor(
+    session: Session,
+    facts: ProgramFacts,
+    listener: ProgramListener | null,
+    make: (program: Program) => ProgramParts,
+  ) {
     this.#session = session;
-    this.#plan = plan;
+    this.#facts = facts;
     this.#listener = listener;
-    this.id = session.nextJob();
-    this.#startNs = kernel.now();
-    this.#startedMs = session.nowMs();
-    this.streams = terminal === null
-      ? new PipeStreams(kernel, container, user.cred, plan.hasInput, this)
-      : new TerminalStreams(kernel, container, user.cred, terminal, this);
-    const process = this.#process(user);
-    this.#job = new Job(kernel, container, {
-      wallNs: plan.timeoutMs * NS_A_MS,
-      cpuNs: plan.cpuMs * NS_A_MS,
-      memoryBytes: plan.memoryBytes,
-      tasks: plan.pids,
-      cpus: plan.cpus,
-    }, this);
-    const task = startIn(
-      kernel,
-      container,
-      {
-        args: process.args,
-        env: process.env,
-        cwd: process.cwd,
-        umask: process.umask,
-        cred: user.cred,
-        limits: limitsOf(process),
-        leadsSession: true,
-        files: this.streams.files,
-      },
-      null,
-      this.#job,
-    );
-    if ("errno" in task) {
-      this.streams.close();
-      throw programError(task, process);
-    }
-    setProcessAttributes(task, process);
-    this.streams.begin(task);
-    this.pid = task.group.id.numberIn(container.pids);
-    session.programs.set(this.id, this);
-    session.emit({
-      kind: "start",
-      pid: this.pid,
-      argv: this.#shownArgv(),
-      timeMs: this.#startedMs,
-    });
+    const { streams, job, pid } = make(this);
+    this.streams = streams;
+    this.#job = job;
+    this.pid = pid;
+    session.programs.set(facts.id, this);
   }
 
-  #process({ process }: RequestUser) {
-    const { argv, cwd, env, terminal } = this.#plan;
-    const own = terminal === null ? process.env : withVariables([DEFAULT_TERM], process.env);
-    return { ...process, args: argv, cwd: cwd ?? process.cwd, env: withVariables(own, env) };
+  /** @throws UserError if the program cannot be started */
+  static start(
+    session: Session,
+    plan: ExecPlan,
+    user: RequestUser,
+    listener: ProgramListener,
+  ): Program {
+    const { argv, isDetached } = plan, id = session.nextJob();
+    const times = { startNs: session.kernel.now(), startedMs: session.nowMs() };
+    const program = new Program(session, { id, argv, isDetached, ...times }, listener, (made) => {
+      return startParts(session, plan, user, made);
+    });
+    session.emit({
+      kind: "start",
+      pid: program.pid,
+      argv: program.#shownArgv(),
+      timeMs: times.startedMs,
+    });
+    return program;
+  }
+
+  /**
+   * Lets a job of a restored kernel go on without its client, if it is detached; others end, as
+   * they end with the connection of their client.
+   */
+  static adopt(session: Session, saved: SavedProgram): void {
+    const { job, pid, streams: ends, hasEnded, ...facts } = saved;
+    const program = new Program(session, facts, null, (made) => {
+      return { streams: new RestoredStreams(session.kernel, ends, made), job, pid };
+    });
+    program.#hasEnded = hasEnded;
+    job.adopt(program);
+    program.abandon();
+  }
+
+  /** What a snapshot keeps of it. */
+  save(): SavedProgram {
+    const { id, argv, isDetached, startNs, startedMs } = this.#facts;
+    const facts = { id, argv: [...argv], isDetached, startNs, startedMs };
+    const streams = this.streams.save();
+    return { ...facts, pid: this.pid, hasEnded: this.#hasEnded, job: this.#job, streams };
+  }
+
+  get id(): number {
+    return this.#facts.id;
   }
 
   #shownArgv(): string[] {
-    return this.#plan.argv.slice(0, SHOWN_WORDS).map((word) => {
+    return this.#facts.argv.slice(0, SHOWN_WORDS).map((word) => {
       return wireOf(word.slice(0, SHOWN_CHARACTERS));
     });
   }
@@ -129,7 +152,7 @@ export class Program implements JobListener, StreamsListener {
       pid: this.pid,
       background: this.#hasEnded,
       argv: this.#shownArgv(),
-      startedMs: this.#startedMs,
+      startedMs: this.#facts.startedMs,
       processes: this.#job.groups.size,
     };
   }
@@ -164,7 +187,7 @@ export class Program implements JobListener, StreamsListener {
   /** The client is gone. A detached program goes on, and its output is dropped. */
   abandon(): void {
     this.#listener = null;
-    if (this.#plan.isDetached) this.streams.discard();
+    if (this.#facts.isDetached) this.streams.discard();
     else {
       this.#job.kill("killed");
       this.streams.close();
@@ -174,7 +197,7 @@ export class Program implements JobListener, StreamsListener {
   /** All output was read, or the client reads no more of it. */
   release(): void {
     this.#listener = null;
-    if (this.#plan.isDetached && this.#session.programs.has(this.id)) this.streams.discard();
+    if (this.#facts.isDetached && this.#session.programs.has(this.id)) this.streams.discard();
     else this.streams.close();
   }
 
@@ -191,14 +214,14 @@ export class Program implements JobListener, StreamsListener {
 
   onMainEnd(job: Job): void {
     this.#hasEnded = true;
-    if (!this.#plan.isDetached) return job.killRest();
+    if (!this.#facts.isDetached) return job.killRest();
     job.setDeadline(Infinity);
     this.#deliver();
   }
 
   onJobEnd(_job: Job): void {
     this.#session.programs.delete(this.id);
-    if (!this.#plan.isDetached) this.#deliver();
+    if (!this.#facts.isDetached) this.#deliver();
     for (const waiter of this.waiters) waiter.onJobEnd();
     this.waiters.clear();
     if (this.#listener === null) this.streams.close();
@@ -221,11 +244,60 @@ export class Program implements JobListener, StreamsListener {
       code: isExit ? wExitStatus(status) : null,
       signal: isExit ? null : signalName(wTermSig(status)),
       reason: reason ?? (isExit ? "exit" : "signal"),
-      durationMs: (this.#session.kernel.now() - this.#startNs) / NS_A_MS,
+      durationMs: (this.#session.kernel.now() - this.#facts.startNs) / NS_A_MS,
       peakMemoryBytes,
       cpuMs: cpuNs / NS_A_MS,
     };
   }
+}
+
+/** @throws UserError if the program cannot be started */
+function startParts(
+  session: Session,
+  plan: ExecPlan,
+  user: RequestUser,
+  program: Program,
+): ProgramParts {
+  const { kernel, container } = session, { terminal } = plan;
+  const streams = terminal === null
+    ? new PipeStreams(kernel, container, user.cred, plan.hasInput, program)
+    : new TerminalStreams(kernel, container, user.cred, terminal, program);
+  const process = processOf(plan, user);
+  const job = new Job(kernel, container, {
+    wallNs: plan.timeoutMs * NS_A_MS,
+    cpuNs: plan.cpuMs * NS_A_MS,
+    memoryBytes: plan.memoryBytes,
+    tasks: plan.pids,
+    cpus: plan.cpus,
+  }, program);
+  const task = startIn(
+    kernel,
+    container,
+    {
+      args: process.args,
+      env: process.env,
+      cwd: process.cwd,
+      umask: process.umask,
+      cred: user.cred,
+      limits: limitsOf(process),
+      leadsSession: true,
+      files: streams.files,
+    },
+    null,
+    job,
+  );
+  if ("errno" in task) {
+    streams.close();
+    throw programError(task, process);
+  }
+  setProcessAttributes(task, process);
+  streams.begin(task);
+  return { streams, job, pid: task.group.id.numberIn(container.pids) };
+}
+
+function processOf({ argv, cwd, env, terminal }: ExecPlan, { process }: RequestUser): ProcessSpec {
+  const own = terminal === null ? process.env : withVariables([DEFAULT_TERM], process.env);
+  return { ...process, args: argv, cwd: cwd ?? process.cwd, env: withVariables(own, env) };
 }
 
 /** Why a program could not be started, with the path that it is about. */

@@ -6,6 +6,7 @@
  */
 
 import type { Task } from "../../../kernel/task/task.ts";
+import type { ServerEnds } from "../snapshot/guest_records.ts";
 import type { OpenFile } from "../../../kernel/vfs/open_file.ts";
 
 export interface StreamsListener {
@@ -35,5 +36,7 @@ export interface ProgramStreams {
   /** The program sees that its output has no reader. */
   closeOutput(stream: number): void;
   resize(rows: number, columns: number): void;
+  /** What a snapshot keeps of them. Bytes that wait here are not kept. */
+  save(): ServerEnds;
   close(): void;
 }

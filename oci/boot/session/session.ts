@@ -13,7 +13,9 @@ import type { ProcessSpec } from "../../protocol/boot_spec.ts";
 import type { SandboxEvent, UserName } from "../../protocol/session/messages.ts";
 import { changedPaths } from "./files/overlay_changes.ts";
 import { resolveUser } from "./user_names.ts";
-import type { Program } from "./program.ts";
+import type { SavedSession } from "../snapshot/guest_records.ts";
+import type { Socket } from "../../../kernel/net/socket.ts";
+import { Program } from "./program.ts";
 
 /** A listener for what happens in the sandbox (EventsChannel). */
 export interface EventListener {
@@ -42,12 +44,15 @@ export class Session {
   readonly listeners: Set<EventListener> = new Set();
   /** Places for mounts that were made in the root's overlay; byte strings. */
   readonly ownPaths: ReadonlySet<string>;
+  /** Sockets of connections to ports of the guest. */
+  readonly sockets: Set<Socket> = new Set();
   workListener: WorkListener | null = null;
   #lastJob = 0;
 
   /**
    * @param defaults of programs
    * @param user the user of programs, if it is not that of `defaults`
+   * @param saved what a snapshot has of the session; null: it begins
    * @throws UserError for a user that the sandbox does not have
    */
   constructor(
@@ -55,12 +60,33 @@ export class Session {
     container: Container,
     defaults: ProcessSpec,
     user: UserName | null,
+    saved: SavedSession | null = null,
   ) {
     this.kernel = kernel;
     this.container = container;
-    this.ownPaths = changedPaths(container.mounts.root.fs, container.accounts.all);
+    this.ownPaths = saved?.ownPaths ??
+      changedPaths(container.mounts.root.fs, container.accounts.all);
     this.defaults = defaults;
     this.defaults = this.#withUser(new JsonNode("the sandbox", "user", user ?? defaults));
+    if (saved !== null) this.#adopt(saved);
+  }
+
+  /** The channels of clients are closed: what hangs on one ends, and detached jobs go on. */
+  #adopt({ lastJob, programs, sockets }: SavedSession): void {
+    this.#lastJob = lastJob;
+    for (const socket of sockets) socket.drop();
+    for (const program of programs) Program.adopt(this, program);
+  }
+
+  /** What a snapshot keeps of it. */
+  save(startNs: number): SavedSession {
+    return {
+      startNs,
+      ownPaths: new Set(this.ownPaths),
+      lastJob: this.#lastJob,
+      programs: [...this.programs.values()].map((program) => program.save()),
+      sockets: [...this.sockets],
+    };
   }
 
   /** A number for a new job. */

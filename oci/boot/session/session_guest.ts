@@ -13,7 +13,7 @@ import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
-import type { ProcessInfo } from "../../protocol/control_protocol.ts";
+import type { CheckpointOptions, ProcessInfo } from "../../protocol/control_protocol.ts";
 import type { StatsMessage } from "../../protocol/session/messages.ts";
 import {
   type GoferListener,
@@ -25,6 +25,9 @@ import { debugText } from "../control/debug_text.ts";
 import { makeFirstContainer } from "../guest/first_container.ts";
 import { limitGuests } from "../guest/guest_limits.ts";
 import { startIdleProcess } from "./idle_process.ts";
+import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
+import type { SavedGuest } from "../snapshot/guest_records.ts";
+import type { ImageFile } from "../snapshot/image_file.ts";
 import { Session } from "./session.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
 
@@ -33,6 +36,13 @@ const NS_A_MS = 1e6;
 const PROCESSES_MAX = 800;
 
 export interface SessionGuestOwner {
+  /** Saves the sandbox; the files are its own then. @throws UserError if it cannot begin */
+  checkpoint(
+    options: CheckpointOptions,
+    file: ImageFile,
+    verdict: Verdict,
+    listener: SaveListener,
+  ): void;
   onSessionEnd(): void;
   /** The guest's Gofer has ended. */
   onGoferGone(guest: SessionGuest): void;
@@ -60,6 +70,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     gofer: GoferClient,
     waiter: BootSocket,
     owner: SessionGuestOwner,
+    saved: SavedGuest | null,
   ) {
     this.#kernel = kernel;
     this.#waiter = waiter;
@@ -68,13 +79,30 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     this.#spec = session;
     this.#fds = spec.fds.session ?? { input: -1, output: -1, listener: -1 };
     this.#platform = platform;
-    this.#startNs = kernel.now();
-    const container = makeFirstContainer(kernel, spec, gofer);
+    const before = saved?.session ?? null;
+    this.#startNs = before?.startNs ?? kernel.now();
+    const container = saved?.container ?? makeFirstContainer(kernel, spec, gofer);
     this.#container = container;
-    startIdleProcess(kernel, container);
+    if (saved === null) startIdleProcess(kernel, container);
     // The idle process.
     limitGuests(container, spec.limits, 1);
-    this.#session = new Session(kernel, container, spec.process, session.user);
+    this.#session = new Session(kernel, container, spec.process, session.user, before);
+    container.thaw();
+  }
+
+  /** What a snapshot keeps of it. */
+  save(): SavedGuest {
+    const session = this.#session.save(this.#startNs), container = this.#container;
+    return { id: "", container, args: [], init: null, execs: [], limits: null, session };
+  }
+
+  checkpoint(
+    options: CheckpointOptions,
+    file: ImageFile,
+    verdict: Verdict,
+    listener: SaveListener,
+  ): void {
+    this.#owner.checkpoint(options, file, verdict, listener);
   }
 
   /** Starts to serve clients. */

@@ -6,7 +6,9 @@
 
 import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
 import { F_DUPFD_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import { MSG_DONTWAIT } from "../../../ffi/abi/socket.ts";
 import { allocBuffer } from "../../../ffi/sys/cstring.ts";
+import { recvFds } from "../../../ffi/sys/fdpass.ts";
 import { close, fcntl } from "../../../ffi/sys/files.ts";
 import type { Host } from "../../../kernel/core/host.ts";
 import { Waiter } from "../../../kernel/core/wait.ts";
@@ -18,7 +20,11 @@ import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
-import type { ProcessInfo } from "../../protocol/control_protocol.ts";
+import type { CheckpointOptions, ProcessInfo } from "../../protocol/control_protocol.ts";
+import type { RequestFds } from "../control/control_server.ts";
+import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
+import type { ImageFile } from "../snapshot/image_file.ts";
+import { CheckpointChannel } from "./checkpoint_channel.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
@@ -51,6 +57,7 @@ const OTHER_OPS = [
   "debug",
   "pause",
   "resume",
+  "checkpoint",
   "extend",
   "kill",
 ] as const satisfies readonly Op[];
@@ -60,6 +67,12 @@ export interface SessionOwner {
   onSessionEnd(): void;
   pause(): void;
   resume(): void;
+  checkpoint(
+    options: CheckpointOptions,
+    file: ImageFile,
+    verdict: Verdict,
+    listener: SaveListener,
+  ): void;
   stats(): StatsMessage;
   processes(): ProcessInfo[];
   debug(): string;
@@ -141,12 +154,16 @@ export class SessionServer extends Waiter implements ConnectionOwner {
 
   // For connections.
 
+  receive(socket: number, into: Uint8Array<ArrayBuffer>) {
+    return recvFds(socket, into, MSG_DONTWAIT);
+  }
+
   greet(hello: JsonNode): object {
     requireVersion(hello);
     return this.#info();
   }
 
-  openChannel(port: ChannelPort, request: JsonNode): Channel {
+  openChannel(port: ChannelPort, request: JsonNode, fds: RequestFds): Channel {
     this.#stopIdle();
     const session = this.#session, op = request.member("op").oneOf([...FILE_OPS, ...OTHER_OPS]);
     switch (op) {
@@ -180,6 +197,8 @@ export class SessionServer extends Waiter implements ConnectionOwner {
       case "resume":
         this.#owner.resume();
         return new AnsweredChannel(port, {});
+      case "checkpoint":
+        return new CheckpointChannel(this.#owner, port, request, fds);
       case "extend":
         this.#extend(
           request.member("timeoutMs").optional(null, (node) => {

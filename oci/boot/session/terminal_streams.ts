@@ -12,6 +12,7 @@ import { codeOfErrno, RequestError } from "../../protocol/request_error.ts";
 import { ERRORS, OUTPUT } from "../../protocol/session/frame.ts";
 import { Backlog } from "../ports/backlog.ts";
 import { type QueueListener, QueueWaiter } from "../ports/queue_waiter.ts";
+import type { ServerEnds } from "../snapshot/guest_records.ts";
 import type { ProgramStreams, StreamsListener } from "./program_streams.ts";
 
 /** Ctrl-D. */
@@ -107,6 +108,10 @@ export class TerminalStreams implements ProgramStreams, QueueListener {
 
   #drop(): void {
     while (!this.#isClosed && this.#console.master.fetch(this.#buffer) > 0);
+  }
+
+  save(): ServerEnds {
+    return { input: null, outputs: [], master: this.#isClosed ? null : this.#console.master };
   }
 
   closeOutput(_stream: number): void {}

@@ -49,7 +49,8 @@ export class WaitPortChannel extends Channel implements LoopbackListener {
 
   #try(): void {
     this.#connection?.close();
-    this.#connection = new LoopbackConnection(this.#session.container, this.#number, this);
+    const { container, sockets } = this.#session;
+    this.#connection = new LoopbackConnection(container, this.#number, this, sockets);
     this.#connection.open();
   }
 

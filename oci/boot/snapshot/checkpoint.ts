@@ -30,13 +30,18 @@ import type { ImageFile } from "./image_file.ts";
 import { factsOf } from "./machine_facts.ts";
 import { realTable } from "./real_table.ts";
 
-interface CheckpointListener {
-  /** The guests of the sandbox, the first one first. @throws UserError if one cannot be saved */
-  savedGuests(): SavedGuest[];
+/** The client. */
+export interface SaveListener {
   /** The file is whole. The world stands still. */
   onSaved(bytes: number): void;
   /** The file is not whole, and the world goes on. */
   onFailed(error: UserError): void;
+}
+
+/** The sandbox. */
+interface CheckpointOwner {
+  /** The guests of the sandbox, the first one first. @throws UserError if one cannot be saved */
+  savedGuests(): SavedGuest[];
   /** The world is to end here, as it goes on elsewhere. */
   onTaken(): void;
 }
@@ -85,13 +90,15 @@ const LOOK_MS = 10;
 
 export class Checkpoint implements StandstillListener {
   readonly #plan: CheckpointPlan;
-  readonly #listener: CheckpointListener;
+  readonly #owner: CheckpointOwner;
+  readonly #listener: SaveListener;
   #writer: SnapshotWriter | null = null;
   #saver: FrameSaver | null = null;
   #isSaved = false;
 
-  constructor(plan: CheckpointPlan, listener: CheckpointListener) {
+  constructor(plan: CheckpointPlan, owner: CheckpointOwner, listener: SaveListener) {
     this.#plan = plan;
+    this.#owner = owner;
     this.#listener = listener;
   }
 
@@ -121,7 +128,7 @@ export class Checkpoint implements StandstillListener {
   #awaitVerdict(): void {
     const isTaken = this.#plan.verdict?.look() ?? null;
     if (isTaken === null) return;
-    if (isTaken) this.#listener.onTaken();
+    if (isTaken) this.#owner.onTaken();
     else this.#goOn();
   }
 
@@ -145,7 +152,7 @@ export class Checkpoint implements StandstillListener {
   /** Encodes the world, and writes all but the contents of frames. */
   #begin(): void {
     const { kernel, machine, file, level, endsConnections } = this.#plan;
-    const guests = this.#listener.savedGuests();
+    const guests = this.#owner.savedGuests();
     const image = encodeWorld({ kernel, guests }, realTable(), { endsConnections });
     const held = new FrameRuns(), codec = openCodec();
     for (const { first, count } of image.frames) held.add(first, count);

@@ -1,10 +1,12 @@
 /** `dvisor checkpoint`: saves the state of a running container in a directory. */
 
-import { checkpointContainer } from "../../container/checkpoint.ts";
+import { type CheckpointChoice, checkpointContainer, saveTo } from "../../container/checkpoint.ts";
 import { onlyId } from "../../container/found_container.ts";
 import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
+import { holdInterrupts } from "../../launch/command_signals.ts";
 import type { Options } from "../../options/option.ts";
+import type { Answers } from "../../protocol/control_protocol.ts";
 import { EXIT_FAILURE, usageError } from "../../user_error.ts";
 import {
   checkParentPath,
@@ -15,6 +17,7 @@ import {
   withWorkLog,
 } from "../checkpoint_options.ts";
 import { defineCommand } from "../command.ts";
+import { useSandbox } from "../library_sandbox.ts";
 
 const OPTIONS = {
   ...CHECKPOINT_OPTIONS,
@@ -44,8 +47,8 @@ export const command = defineCommand({
   summary: "save the state of a running container",
   usage: ["[OPTION...] ID"],
   operands: ["container"],
-  description: "Saves processes, memory and open files of a running container in a directory, " +
-    "from which dvisor restore goes on. The container is removed then, as with runc, unless " +
+  description: "Saves processes, memory and open files of a running container, or of a sandbox " +
+    "of a library, in a directory, from which dvisor restore or a library goes on. The container is removed then, as with runc, unless " +
     "--leave-running is given. If anything fails, the container goes on and nothing is left in " +
     "the directory. Files of the root directory and of volumes are not saved: they have to be " +
     "there, unchanged, at the restore. Options are those of runc and runsc, and --tcp.",
@@ -67,7 +70,7 @@ function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string):
   if (options["parent-path"]) checkParentPath(directory, options["parent-path"]);
   withWorkLog(options["work-path"] || null, "dump.log", () => {
     const begin = performance.now();
-    const { bytes } = checkpointContainer(globals, id, {
+    const { bytes } = save(globals, id, {
       directory,
       leaveRunning: options["leave-running"] || options["pre-dump"],
       compression,
@@ -75,6 +78,16 @@ function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string):
     });
     return `saved ${bytes} bytes in ${Math.round(performance.now() - begin)} ms`;
   });
+}
+
+/** Saves a container, or a sandbox of a library. */
+function save(globals: Globals, id: string, choice: CheckpointChoice): Answers["checkpoint"] {
+  let saved: Answers["checkpoint"] | null = null;
+  useSandbox(globals, id, (client) => {
+    holdInterrupts();
+    saved = saveTo(choice, (options, fds) => client.checkpoint(options, fds));
+  });
+  return saved ?? checkpointContainer(globals, id, choice);
 }
 
 /** The highest level of zstd. */

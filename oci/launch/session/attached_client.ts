@@ -4,11 +4,9 @@
  */
 
 import { EINTR } from "../../../ffi/abi/errno.ts";
-import { MSG_NOSIGNAL } from "../../../ffi/abi/socket.ts";
-import { SYS_sendto } from "../../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
 import { close, read } from "../../../ffi/sys/files.ts";
-import { syscall } from "../../../ffi/sys/native.ts";
+import { sendFds } from "../../../ffi/sys/fdpass.ts";
 import { JsonNode } from "../../json_node.ts";
 import {
   ERROR,
@@ -24,6 +22,7 @@ import {
   RESULT,
   SESSION,
 } from "../../protocol/session/frame.ts";
+import type { CheckpointOptions } from "../../protocol/control_protocol.ts";
 import { UserError } from "../../user_error.ts";
 import { waitReadable } from "../command_signals.ts";
 import { connectTo, sandboxDirectory, socketPath, socketPaths } from "./socket_directory.ts";
@@ -124,6 +123,17 @@ export class AttachedClient implements FrameSink {
     return this.#exchange(OPEN, ++this.#lastChannel, request);
   }
 
+  /**
+   * Saves the sandbox in a file, which may take long.
+   * @param fds the file, and the reading end of a pipe
+   * @throws UserError
+   */
+  checkpoint(options: CheckpointOptions, fds: readonly number[]): { readonly bytes: number } {
+    const request = { op: "checkpoint", ...options };
+    const node = this.#exchange(OPEN, ++this.#lastChannel, request, fds, Infinity);
+    return { bytes: node.member("bytes").integer(0, Number.MAX_SAFE_INTEGER) };
+  }
+
   /** From now on `onEvent` gets what happens in the sandbox, during `ask` and `waitMs`. */
   follow(onEvent: (event: JsonNode) => void): void {
     this.#onEvent = onEvent;
@@ -139,21 +149,27 @@ export class AttachedClient implements FrameSink {
     return !this.#hasEnded;
   }
 
-  #exchange(type: number, channel: number, message: object): JsonNode {
+  #exchange(
+    type: number,
+    channel: number,
+    message: object,
+    fds: readonly number[] = [],
+    timeoutMs: number = ANSWER_MS,
+  ): JsonNode {
     this.#message = null;
-    this.#send(type, channel, message);
-    const answer = this.#receive();
+    this.#send(type, channel, message, fds);
+    const answer = this.#receive(timeoutMs);
     const node = new JsonNode(`the answer of ${this.#path}`, "", answer.value);
     if (answer.type === ERROR) throw new UserError(node.member("message").string());
     if (answer.type !== HELLO && answer.type !== RESULT) node.fail("is out of turn");
     return node;
   }
 
-  #send(type: number, channel: number, message: object): void {
+  #send(type: number, channel: number, message: object, fds: readonly number[] = []): void {
     const frame = frameOf(channel, this.#sequence++, type, 0, messageBytes(message));
     const bytes = allocBuffer(frame.length);
     bytes.set(frame);
-    const n = syscall(SYS_sendto, this.#fd, addressOf(bytes), bytes.length, MSG_NOSIGNAL, 0, 0);
+    const n = sendFds(this.#fd, bytes, fds);
     if (n !== bytes.length) throw this.#ended();
   }
 
@@ -161,9 +177,9 @@ export class AttachedClient implements FrameSink {
     return new UserError(`${this.#path}: the sandbox has ended`);
   }
 
-  #receive(): { readonly type: number; readonly value: unknown } {
+  #receive(timeoutMs: number): { readonly type: number; readonly value: unknown } {
     while (this.#message === null) {
-      if (!waitReadable(this.#fd, ANSWER_MS)) {
+      if (!waitReadable(this.#fd, timeoutMs)) {
         throw new UserError(`${this.#path}: the sandbox does not answer`);
       }
       this.#read();

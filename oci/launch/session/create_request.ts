@@ -43,6 +43,14 @@ export interface CreateRequest {
   readonly timeoutMs: number | null;
   readonly idleMs: number | null;
   readonly isPersistent: boolean;
+  /** The sandbox goes on from a snapshot. */
+  readonly restore: RestoreRequest | null;
+}
+
+interface RestoreRequest {
+  /** The file. */
+  readonly path: string;
+  readonly changedFiles: "refuse" | "accept";
 }
 
 const MEMBERS = [
@@ -67,6 +75,7 @@ const MEMBERS = [
   "timeoutMs",
   "idleMs",
   "persistent",
+  "restore",
 ];
 
 /** @throws UserError that names the member */
@@ -109,6 +118,7 @@ export function readCreateRequest(message: unknown): CreateRequest {
     timeoutMs: time("timeoutMs"),
     idleMs: time("idleMs"),
     isPersistent: node.member("persistent").optional(false, (n) => n.boolean()),
+    restore: node.member("restore").optional(null, readRestore),
   };
 }
 
@@ -132,6 +142,15 @@ function readMount(node: JsonNode): MountRequest {
     source: node.member("source").absolutePath(),
     destination: node.member("destination").absolutePath(),
     isReadOnly: node.member("readonly").optional(false, (n) => n.boolean()),
+  };
+}
+
+function readRestore(node: JsonNode): RestoreRequest {
+  return {
+    path: node.member("path").absolutePath(),
+    changedFiles: node.member("changedFiles").optional("refuse", (n) => {
+      return n.oneOf(["refuse", "accept"]);
+    }),
   };
 }
 

@@ -5,14 +5,17 @@
 
 import { SYS_getegid, SYS_geteuid, SYS_setsid } from "../../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import { dup } from "../../../ffi/sys/files.ts";
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import { errnoName } from "../../../ffi/sys/errors.ts";
+import { dup, openat } from "../../../ffi/sys/files.ts";
+import { errnoText } from "../../file_error.ts";
 import { fromText } from "../../../kernel/core/bytes.ts";
 import { withVariables } from "../../environment.ts";
 import { allowedCpus, allowedMemory } from "../../host/host_limits.ts";
 import { isConfined } from "../../host/privileges.ts";
 import type { ProcessSpec, RlimitSpec, SessionSpec } from "../../protocol/boot_spec.ts";
 import { bytesOfWire } from "../../protocol/wire_text.ts";
-import { RequestError } from "../../protocol/request_error.ts";
+import { codeOfErrno, RequestError } from "../../protocol/request_error.ts";
 import { WaiterProgram } from "../../proxy/waiter.ts";
 import { usageError, UserError } from "../../user_error.ts";
 import { VERSION } from "../../version.ts";
@@ -90,6 +93,7 @@ function start(
   requireDirectory(root, "rootfs");
   for (const { source } of mounts) requirePath(source);
   const process = defaultProcess(request, rlimits), view = viewOf(request, root);
+  const { restore } = request, image = restore === null ? -1 : openSnapshot(restore.path);
   prepareForKernel();
   const roots: GoferRoot[] = [
     { path: root, isReadOnly: overlay !== "none", view },
@@ -109,6 +113,9 @@ function start(
       limits: { tasks: request.pids, cpus, diskBytes: request.diskBytes },
       network: request.network,
       session: sessionSpec(request, id, listener),
+      ...(restore === null
+        ? {}
+        : { restore: { changedFiles: restore.changedFiles, sockets: "refuse" } }),
       waitsForStart: false,
       strace: false,
       debugLogBytes: 0,
@@ -126,6 +133,7 @@ function start(
     namespace: -1,
     waiter: -1,
     server: -1,
+    image,
     session: { input: dup(0), output: dup(1), listener: listener?.fd ?? -1 },
   });
 }
@@ -168,6 +176,13 @@ function viewOf(request: CreateRequest, root: string): HostView {
     if (given) throw usageError(`${name} cannot be given with overlay "none"`);
   }
   return wholeView(root);
+}
+
+function openSnapshot(path: string): number {
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) return fd;
+  const errno = errnoName(fd), message = `restore: ${path}: ${errnoText(fd)}`;
+  throw new RequestError(codeOfErrno(fd), message, errno, path);
 }
 
 /** What programs have by default. */

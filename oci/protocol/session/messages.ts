@@ -58,6 +58,8 @@ export interface CreateMessage {
   readonly idleMs?: number | null;
   /** It outlives the connection of its owner. */
   readonly persistent?: boolean;
+  /** The sandbox goes on from a snapshot file of a sandbox with the same options. */
+  readonly restore?: { readonly path: string; readonly changedFiles?: "refuse" | "accept" };
 }
 
 /** HELLO of every other client, on the sandbox's socket. */
@@ -203,6 +205,16 @@ export type Request =
   | { readonly op: "debug" }
   | { readonly op: "pause" }
   | { readonly op: "resume" }
+  /**
+   * Saves the sandbox in a file. Two descriptors come with the frame (SCM_RIGHTS), so the client
+   * has come by the socket: as `checkpoint` of control_protocol.ts. RESULT { bytes }.
+   */
+  | {
+    readonly op: "checkpoint";
+    readonly leaveRunning: boolean;
+    readonly compression: number;
+    readonly sockets: "refuse" | "reset";
+  }
   /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
   | { readonly op: "extend"; readonly timeoutMs: number | null }
   /** Ends the sandbox. The connection ends. */

@@ -164,6 +164,8 @@ class TestPort implements ChannelPort {
     return this.credit;
   }
 
+  flush(): void {}
+
   wantsToSend(stream: number): void {
     const buffer = allocBuffer(this.pieceBytes), address = addressOf(buffer);
     while (this.credit > 0 && this.channel !== null && stream === OUTPUT) {
