@@ -48,10 +48,11 @@ export const command = defineCommand({
   usage: ["[OPTION...] ID"],
   operands: ["container"],
   description: "Saves processes, memory and open files of a running container, or of a sandbox " +
-    "of a library, in a directory, from which dvisor restore or a library goes on. The container is removed then, as with runc, unless " +
-    "--leave-running is given. If anything fails, the container goes on and nothing is left in " +
-    "the directory. Files of the root directory and of volumes are not saved: they have to be " +
-    "there, unchanged, at the restore. Options are those of runc and runsc, and --tcp.",
+    "of a library, in a directory, from which dvisor restore or a library goes on. The container " +
+    "is removed then, as with runc, unless --leave-running is given. If anything fails, the " +
+    "container goes on and nothing is left in the directory. Files of the root directory and of " +
+    "volumes are not saved: they have to be there, unchanged, at the restore. Options are those " +
+    "of runc and runsc, and --tcp.",
   options: OPTIONS,
   isGoStyle: true,
   failureCode: EXIT_FAILURE,
