@@ -164,7 +164,8 @@ function surroundingsOf(kernel: SandboxKernel): Surroundings {
     // All file systems of `do` have one Gofer.
     goferClient: () => files?.client ?? null,
     reconnect: { isCopy: false },
-    changes: [], dentries: [],
+    changes: [],
+    dentries: [],
     network: net.network,
     tcp: "reset",
   };
