@@ -91,6 +91,7 @@ export class LoopDriver {
     if (this.byKernel.has(loop.kernel)) return;
     this.members.push(new Member(loop, onEnd, this.levelNs));
     this.byKernel.set(loop.kernel, loop);
+    loop.kernel.oom.join();
     if (this.members.length > 1) this.share();
   }
 
@@ -228,6 +229,7 @@ export class LoopDriver {
     const { members } = this, { loop } = member;
     members.splice(members.indexOf(member), 1);
     this.byKernel.delete(loop.kernel);
+    loop.kernel.oom.leave();
     if (members.length === 1) this.unshare();
     loop.quiescence.end();
     member.onEnd?.(failure);

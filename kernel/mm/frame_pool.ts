@@ -16,6 +16,7 @@ import { fill } from "../../ffi/mem/native_memory.ts";
 import type { CopyStore } from "./copy_frames.ts";
 import { FreePages } from "./free_pages.ts";
 import { FrameQuarantine } from "./frame_quarantine.ts";
+import { MemoryUsers } from "./memory_users.ts";
 import { PageCounts, TABLE_MASK } from "./page_counts.ts";
 
 /** LIMIT: extents up to this many pages are kept dirty for reuse, in all at most DIRTY_PAGES. */
@@ -37,6 +38,8 @@ export class FramePool {
   /** Pages that have a holder, in bytes. Reserved, not necessarily touched. */
   heldBytes: number = 0;
   readonly quarantine: FrameQuarantine = new FrameQuarantine();
+  /** The kernels that have turns. */
+  readonly users: MemoryUsers = new MemoryUsers();
   private readonly free: FreePages;
   /** Holders of each page beyond its first, and the sum of these counts. */
   private readonly others: PageCounts;

@@ -202,6 +202,23 @@ export class FrameAllocator {
     return own === 0 ? 0 : own + this.pool.othersOf(page);
   }
 
+  /**
+   * Adds the runs of pages that the kernel holds in [from, to). Returns the page to go on with,
+   * which is behind `to` where no page is held.
+   */
+  addRuns(from: number, to: number, runs: { start: number; end: number }[]): number {
+    const { references } = this, end = Math.min(to, this.pool.pageCount);
+    const blankEnd = references.blankEnd(from);
+    if (blankEnd >= 0) return blankEnd;
+    for (let page = from; page < end;) {
+      const start = page;
+      while (page < end && references.get(page) > 0) page++;
+      if (page > start) runs.push({ start, end: page });
+      while (page < end && references.get(page) === 0) page++;
+    }
+    return end;
+  }
+
   /** The bytes that wait to be given back to the host, of all kernels. */
   get pendingBytes(): number {
     return this.pool.pendingBytes;

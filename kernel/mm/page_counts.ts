@@ -50,6 +50,11 @@ export class PageCounts {
     return end;
   }
 
+  /** Whether no page of the table of `page` has a count: then the end of that table, else -1. */
+  blankEnd(page: number): number {
+    return this.tables[page >>> TABLE_SHIFT] === null ? (page | TABLE_MASK) + 1 : -1;
+  }
+
   /** The first page from `page` on whose count is not 0; -1: there is none. */
   nextCounted(page: number): number {
     for (let at = page >>> TABLE_SHIFT, from = page & TABLE_MASK; at < this.tables.length; at++) {

@@ -11,6 +11,7 @@
  */
 
 import { HEAP_BASE, HEAP_USABLE, type KernelHeap, objectBytesIn } from "../core/kernel_heap.ts";
+import type { MemoryUser, MemoryUsers } from "../mm/memory_users.ts";
 import type { SandboxAccounts } from "../task/accounts.ts";
 
 /** Heap use from which on a collection must show the live size. */
@@ -28,15 +29,29 @@ const GROWTH_SHARE = 1 / 16, PAUSE_FACTOR = 50;
 export class HeapWatch {
   private readonly heap: KernelHeap;
   private readonly accounts: SandboxAccounts;
+  /** The kernels whose objects are in the heap, and that of this watch; null: there is no other. */
+  private readonly users: MemoryUsers | null;
+  private readonly user: MemoryUser | null;
   private nextLookNs: number = 0;
   private collectAtBytes: number = 0;
   private collectAtNs: number = 0;
   /** Accounts have less room than the heap's size allows. */
   private isScaled: boolean = false;
+  /** Live bytes for each byte that accounts are charged with, if that is more than one. */
+  private error: number = 1;
+  /** The bytes of others that the present room allows for. */
+  private limitedFor: number = 0;
 
-  constructor(heap: KernelHeap, accounts: SandboxAccounts) {
+  constructor(
+    heap: KernelHeap,
+    accounts: SandboxAccounts,
+    users: MemoryUsers | null = null,
+    user: MemoryUser | null = null,
+  ) {
     this.heap = heap;
     this.accounts = accounts;
+    this.users = users;
+    this.user = user;
     accounts.setHeapLimit(objectBytesIn(heap.limitBytes));
   }
 
@@ -44,6 +59,10 @@ export class HeapWatch {
   isTooFull(nowNs: number, clockNs: () => number): boolean {
     if (nowNs < this.nextLookNs) return false;
     this.nextLookNs = nowNs + LOOK_NS;
+    const { othersBytes } = this;
+    if (othersBytes !== this.limitedFor) this.limit(othersBytes);
+    // One collection serves all kernels, and the one with most objects pays.
+    if (this.user !== null && this.users?.hasMostObjects(this.user) === false) return false;
     const { heap } = this, { limitBytes } = heap, usedBytes = heap.usedBytes();
     if (usedBytes < LOOK_SHARE * limitBytes) {
       this.collectAtBytes = 0;
@@ -60,11 +79,24 @@ export class HeapWatch {
     return liveBytes > KILL_SHARE * limitBytes;
   }
 
+  /** Objects of other kernels in the heap, bytes. */
+  private get othersBytes(): number {
+    return this.user === null ? 0 : this.users?.objectBytesBeside(this.user) ?? 0;
+  }
+
   /** Sets the accounts' room by the live size of the heap. */
   private scale(liveBytes: number): void {
-    const { heap: { limitBytes }, accounts } = this, room = objectBytesIn(limitBytes);
+    const { heap: { limitBytes }, accounts } = this;
     this.isScaled = liveBytes > HEAP_USABLE * limitBytes;
-    const error = this.isScaled ? (liveBytes - HEAP_BASE) / accounts.root.bytes : 1;
-    accounts.setHeapLimit(room / Math.max(1, error));
+    const charged = accounts.root.bytes + this.othersBytes;
+    this.error = this.isScaled ? Math.max(1, (liveBytes - HEAP_BASE) / charged) : 1;
+    this.limit(this.othersBytes);
+  }
+
+  /** Leaves the accounts what others of the heap do not have. */
+  private limit(othersBytes: number): void {
+    const room = objectBytesIn(this.heap.limitBytes) / this.error;
+    this.limitedFor = othersBytes;
+    this.accounts.setHeapLimit(Math.max(0, room - othersBytes));
   }
 }

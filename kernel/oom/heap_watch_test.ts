@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Account } from "../core/account.ts";
 import { HEAP_BASE, heapBytesFor, type KernelHeap, objectBytesIn } from "../core/kernel_heap.ts";
 import { Quota } from "../core/quota.ts";
+import { MemoryUsers } from "../mm/memory_users.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
 import { HeapWatch } from "./heap_watch.ts";
 
@@ -90,4 +91,34 @@ Deno.test("collections of a full heap are seldom, unless it grows", () => {
   heap.garbageBytes = heap.limitBytes / 100;
   for (let i = 0; i < 300; i++) look();
   assertEquals(heap.collections, 3);
+});
+
+Deno.test("kernels that share the heap share its room, and the one with most objects pays", () => {
+  const heap = new TestHeap(), users = new MemoryUsers(), now = { ns: 0 };
+  const kernels = [70, 20].map((things) => {
+    const accounts = new SandboxAccounts(), account = new Account(accounts.open().all, 1);
+    const user = {
+      frameBytes: 0,
+      limitBytes: 0,
+      get objectBytes(): number {
+        return accounts.root.bytes;
+      },
+    };
+    users.add(user);
+    const watch = new HeapWatch(heap, accounts, users, user);
+    THINGS.add(things, account);
+    const look = () => watch.isTooFull(now.ns += 2e7, () => now.ns += 1e8);
+    return { accounts, user, look };
+  });
+  const [first, second] = kernels;
+  heap.liveBytes = HEAP_BASE + 90 * MIB;
+  assertEquals(kernels.map(({ look }) => look()), [false, false]);
+  const rooms = kernels.map(({ accounts }) => Math.round(accounts.root.bytesMax / MIB));
+  assertEquals(rooms, [ROOM / MIB - 20, ROOM / MIB - 70]);
+  heap.liveBytes = heap.limitBytes * 0.8;
+  assertEquals([second!.look(), first!.look()], [false, true]);
+  users.remove(first!.user);
+  heap.liveBytes = HEAP_BASE + 20 * MIB;
+  assert(!second!.look());
+  assertEquals(Math.round(second!.accounts.root.bytesMax), ROOM);
 });

@@ -15,6 +15,8 @@ import { ContainerMemory } from "../cgroup/container_memory.ts";
 import type { Container } from "../task/container.ts";
 import { DomainLook } from "./domain_look.ts";
 import { HeapWatch } from "./heap_watch.ts";
+import { HeldMemory } from "./held_memory.ts";
+import type { MemoryUser } from "../mm/memory_users.ts";
 import { resume } from "../task/alert.ts";
 import { killGroup } from "../task/exit_request.ts";
 import type { Kernel } from "../task/kernel_services.ts";
@@ -78,7 +80,7 @@ export interface MemoryDomain {
   onOutOfMemory?(victim: ThreadGroup): Iterable<ThreadGroup>;
 }
 
-export class OomKiller {
+export class OomKiller implements MemoryUser {
   /** Memory limit of all guests, bytes. */
   limitBytes: number;
   /** Number of processes killed. */
@@ -102,6 +104,8 @@ export class OomKiller {
   private lookAtResident: number = Infinity;
   private readonly kernel: Kernel;
   private readonly heap: HeapWatch | null;
+  /** What this kernel has, while others have memory of the arena, too. */
+  private readonly ownMemory: HeldMemory;
   /** What is going on: a look at the domains, a search for a victim. */
   private look: DomainLook | null = null;
   private search: VictimSearch | null = null;
@@ -121,8 +125,11 @@ export class OomKiller {
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.limitBytes = 0;
-    const { heap } = kernel.host;
-    this.heap = heap === null ? null : new HeapWatch(heap, kernel.accounts);
+    const { memory: { arena, frames }, host, host: { heap } } = kernel;
+    this.ownMemory = new HeldMemory(arena, frames, host);
+    this.heap = heap === null
+      ? null
+      : new HeapWatch(heap, kernel.accounts, frames.pool.users, this);
     this.setLimit(kernel.host.memoryBytes);
   }
 
@@ -132,20 +139,37 @@ export class OomKiller {
     this.kernel.accounts.setLimit(objectBytesMax(bytes, this.kernel.host.machineBytes));
   }
 
-  /** Bytes of kernel objects. */
-  private get kernelBytes(): number {
+  /** The kernel has turns from now on, beside others of the process. */
+  join(): void {
+    this.kernel.memory.frames.pool.users.add(this);
+  }
+
+  /** It has no turns any more. */
+  leave(): void {
+    this.kernel.memory.frames.pool.users.remove(this);
+  }
+
+  get frameBytes(): number {
+    return this.kernel.memory.frames.usedBytes;
+  }
+
+  get objectBytes(): number {
     return this.kernel.accounts.root.bytes;
   }
 
-  /** More is promised than the limit: `check` must be called often while guests run. HOT */
+  /**
+   * More is promised than the limit, to this kernel or to all of the process: `check` must be
+   * called often while guests run. HOT
+   */
   get isNear(): boolean {
     return this.isOneNear ||
-      this.kernel.memory.frames.usedBytes + this.kernelBytes > this.limitBytes;
+      this.kernel.memory.frames.pool.heldBytes + this.objectBytes > this.limitBytes;
   }
 
   /** A look or a search goes on in the next call of `check`. */
   get isLooking(): boolean {
-    return this.look !== null || this.search !== null || this.over.length > 0;
+    if (this.look !== null || this.search !== null || this.over.length > 0) return true;
+    return this.ownMemory.isCounting;
   }
 
   /** Kills a process if the guests exceed a limit. Works for SLICE_NS at most. */
@@ -156,8 +180,10 @@ export class OomKiller {
     }
     if (this.look !== null && this.look.step(untilNs)) this.endLook(this.look);
     if (this.heap !== null) this.checkHeap(this.heap, nowNs);
-    if (!this.isAwaiting(nowNs)) this.searchOn(untilNs);
-    else {
+    if (!this.isAwaiting(nowNs)) {
+      this.measureOwn(untilNs);
+      this.searchOn(untilNs);
+    } else {
       this.search = null;
       this.over.length = 0;
     }
@@ -212,12 +238,31 @@ export class OomKiller {
       return this.limited.has(domain) && promisedPages * PAGE_SIZE + kernelBytes > memoryMax;
     }
     if (!this.isNear) return false;
-    const { arena, frames } = this.kernel.memory, room = this.limitBytes - this.kernelBytes;
+    const { pool } = this.kernel.memory.frames, room = this.limitBytes - this.objectBytes;
+    if (pool.heldBytes === this.frameBytes) return this.isArenaOver(room);
+    // What waits in quarantine will be given back.
+    const leavingBytes = pool.quarantine.pages * PAGE_SIZE, { users } = pool;
+    if (this.ownMemory.suppliedBytes - leavingBytes > room) return true;
+    if (!users.isLargest(this)) return false;
+    return this.isArenaOver(users.limitBytes - this.objectBytes - users.objectBytesBeside(this));
+  }
+
+  /** Whether the host has supplied more for the whole arena. */
+  private isArenaOver(room: number): boolean {
+    const { arena, frames } = this.kernel.memory;
     if (arena.residentBytes() <= room) return false;
     // Memory of ended processes returns now, or when their host processes have ended.
     frames.pool.retireDirty();
     frames.reclaim(RETURN_BYTES, RETURN_RUNS);
     return arena.residentBytes() - frames.pendingBytes > room;
+  }
+
+  /** Measures what this kernel has of an arena in which others have something too. */
+  private measureOwn(untilNs: number): void {
+    const { frameBytes, ownMemory } = this, { pool } = this.kernel.memory.frames;
+    const mayBeOver = frameBytes + this.objectBytes > this.limitBytes;
+    if (mayBeOver && pool.heldBytes !== frameBytes) ownMemory.measure(untilNs);
+    else if (ownMemory.suppliedBytes > 0 || ownMemory.isCounting) ownMemory.forget();
   }
 
   /** Kills the process whose kernel objects take most, if V8's heap is nearly full. */
@@ -307,6 +352,7 @@ export class OomKiller {
   kill(victim: ThreadGroup, mayHold: boolean = false, domain: MemoryDomain | null = null): void {
     this.kills++;
     this.victim = victim;
+    this.ownMemory.forget();
     const comm = victim.tasks[0]?.comm ?? "";
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
     const isNeeded = this.listener?.onOutOfMemory(victim, domain) ?? false;

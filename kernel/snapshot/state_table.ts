@@ -1277,7 +1277,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     OomKiller,
     "OomKiller",
-    "limitBytes kills listener limited isOneNear nextLookNs soonestLookNs lookAtTaken lookAtResident kernel heap look search mustLookAgain over victim untilNs held heldAtBytes holdFromNs",
+    "limitBytes kills listener limited isOneNear nextLookNs soonestLookNs lookAtTaken lookAtResident kernel heap ownMemory look search mustLookAgain over victim untilNs held heldAtBytes holdFromNs",
   ),
   stateRow(
     OpenAttr,

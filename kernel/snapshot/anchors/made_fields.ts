@@ -10,6 +10,7 @@ import { ADDRESS_SPACES, PATCHED_PAGES, PATCHED_SITES, SITE_TABLES } from "../..
 import { PeakSampler } from "../../job/peak_sampler.ts";
 import { type LeavingSpace, LeavingSpaces } from "../../mm/leaving_spaces.ts";
 import { HeapWatch } from "../../oom/heap_watch.ts";
+import { HeldMemory } from "../../oom/held_memory.ts";
 import { OomKiller } from "../../oom/oom_killer.ts";
 import { AreaTextFile } from "../../proc/fs/area_text.ts";
 import { View } from "../../cgroup/view.ts";
@@ -136,9 +137,13 @@ export const MADE_FIELDS: readonly MadeFields[] = [
   {
     made: OomKiller,
     fields: {
-      heap: made((oom: object) => {
-        const { accounts, host: { heap } } = Reflect.get(oom, "kernel");
-        return heap === null ? null : new HeapWatch(heap, accounts);
+      heap: made((oom: OomKiller) => {
+        const { accounts, memory, host: { heap } } = Reflect.get(oom, "kernel");
+        return heap === null ? null : new HeapWatch(heap, accounts, memory.frames.pool.users, oom);
+      }),
+      ownMemory: made((oom: OomKiller) => {
+        const { memory: { arena, frames }, host } = Reflect.get(oom, "kernel");
+        return new HeldMemory(arena, frames, host);
       }),
       look: NONE,
       search: NONE,

@@ -6,9 +6,10 @@
 /** Caches, scratch, and counts that are taken again. */
 export const DERIVED_CLASSES: readonly string[] = (`
   ChargedFrames CpuInfo DomainLook Fault FileWindows FramePool FrameQuarantine FreePages FutexKey
-  HeapWatch HostDescriptors HostUse KnownFrames Measured MemoryFrames PageCounts PatchCache
-  PatchedPage Quiescence Quota RecordTable ResidentCount Scratch SearchState SharedRecords
-  SpinPolicy TableNode Tlb TlbPool UseCount VictimSearch WaitingFrames Walk Window WriteRun
+  HeapWatch HeldFrames HeldMemory HostDescriptors HostUse KnownFrames Measured MemoryFrames
+  MemoryUsers PageCounts PatchCache PatchedPage Quiescence Quota RecordTable ResidentCount Scratch
+  SearchState SharedRecords SpinPolicy TableNode Tlb TlbPool UseCount VictimSearch WaitingFrames
+  Walk Window WriteRun
 `).trim().split(/\s+/);
 
 /**
