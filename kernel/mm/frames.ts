@@ -46,7 +46,8 @@ export interface FrameWaiter {
 export class FrameAllocator {
   readonly arena: FrameStore;
   readonly pool: FramePool;
-  private readonly waiter: FrameWaiter | null;
+  /** Null: no allocation waits. */
+  waiter: FrameWaiter | null;
   /** Null: frames are not charged. */
   charger: FrameCharger | null = null;
   /**

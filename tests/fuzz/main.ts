@@ -34,6 +34,15 @@ const TARGETS: readonly Target[] = [
       return ["run", "-A", "--no-check", `${ROOT}/tests/fuzz/kernel/main.ts`, ...time];
     },
   },
+  {
+    name: "copies",
+    about: "the same, with a snapshot in the middle: original and copy go on alike",
+    command: (seconds, seed) => {
+      const time = [`--seconds=${seconds}`, `--seed=${seed}`, `--corpus=${CORPUS}/copies`];
+      const main = `${ROOT}/tests/fuzz/kernel/main.ts`;
+      return ["run", "-A", "--no-check", main, "--copies", ...time];
+    },
+  },
   testOf("calls", "random calls of guests", "tests/fuzz/syscall_fuzz_test.ts"),
   testOf("netlink", "random messages of netlink", "tests/fuzz/netlink_fuzz_test.ts"),
   testOf("io_uring", "random requests of rings", "tests/fuzz/io_uring_fuzz_test.ts"),

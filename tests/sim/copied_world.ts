@@ -5,19 +5,17 @@
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
-import { copy } from "../../ffi/mem/native_memory.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
 import { freezePages } from "../../kernel/mm/freeze.ts";
 import { FileWindows } from "../../kernel/mm/windows.ts";
-import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
 import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
 import { FRAME_HOLDERS } from "../../kernel/snapshot/anchors/frame_holders.ts";
 import { decodeWorld, encodeWorld } from "../../kernel/snapshot/world_image.ts";
-import type { Surroundings } from "../../kernel/snapshot/anchors/surroundings.ts";
 import { Random } from "../harness/seeded.ts";
+import { copyFrames, decodeOn, surroundingsOf } from "./decode_on.ts";
 import { heldObjects } from "./object_graph.ts";
 import { SimHost } from "./sim_host.ts";
 import { SimContext, SimPlatform, SimSpace } from "./sim_platform.ts";
@@ -50,15 +48,7 @@ export function copyWorld(original: SimulatedWorld): SimulatedWorld {
   const host = new SimHost(chance, size), platform = new SimPlatform(arena, chance);
   host.imitate(original.host);
   const image = imageOf(original.kernel);
-  const frames = new FrameAllocator(arena);
-  const numbers = copyFrames(original.arena, image.frames, frames);
-  const driver = new LoopDriver(host, platform), windows = new FileWindows(arena);
-  const surroundings = surroundingsOf({ host, platform, arena, frames, windows, driver });
-  const { kernel } = decodeWorld(image, TABLE, surroundings, {
-    numberOf: (frame) => numbers.get(frame) ?? -1,
-    hold: (first, count) => frames.share(first * PAGE_SIZE, count),
-  });
-  for (const first of numbers.values()) frames.release(first * PAGE_SIZE, 1);
+  const { kernel } = decodeOn({ host, platform, arena }, image, TABLE, original.arena);
   const contexts = contextsOf(original.kernel), copies = contextsOf(kernel);
   platform.imitate(original.platform, (context) => copies[contexts.indexOf(context)] ?? null);
   chance.imitate(original.chance);
@@ -101,18 +91,6 @@ function imageOf(kernel: SandboxKernel): ReturnType<typeof encodeWorld> {
   return encodeWorld({ kernel, guests: [] }, TABLE, { isThorough: true });
 }
 
-function surroundingsOf(
-  machine: Pick<Surroundings, "host" | "platform" | "arena" | "frames" | "windows" | "driver">,
-): Surroundings {
-  return {
-    ...machine,
-    ...{ goferClient: () => null, reconnect: { isCopy: false }, changes: [], dentries: [] },
-    ...{ vdso: null, debugLog: null, observer: null, sink: null, turns: null },
-    ...{ network: null, tcp: "refuse" },
-    cpuInfo: CpuInfo.fromHost(""),
-  };
-}
-
 /** The frames that the kernel writes in place, as buffers and rings. */
 function ownFrames(kernel: SandboxKernel): FrameRange[] {
   const ranges = new Map<number, number>();
@@ -124,22 +102,6 @@ function ownFrames(kernel: SandboxKernel): FrameRange[] {
     }
   }
   return [...ranges].map(([first, count]) => ({ first, count }));
-}
-
-/** Copies frames. @returns the numbers of the copies */
-function copyFrames(
-  arena: Arena,
-  ranges: readonly FrameRange[],
-  frames: FrameAllocator,
-): Map<number, number> {
-  const numbers = new Map<number, number>();
-  for (const { first, count } of ranges) {
-    const off = frames.alloc(count);
-    if (off < 0) throw new Error("the copy has no memory");
-    copy(frames.arena.base + off, arena.base + first * PAGE_SIZE, count * PAGE_SIZE);
-    for (let i = 0; i < count; i++) numbers.set(first + i, off / PAGE_SIZE + i);
-  }
-  return numbers;
 }
 
 /** The contexts of a kernel that may run again, in an order that is the same in its copy. */

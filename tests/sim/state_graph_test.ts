@@ -96,8 +96,11 @@ Deno.test("objects with other fields than the table of state says are found", ()
   assertMatch(wrongFields(new TaskDelay()) ?? "", /not of the class/);
 });
 
-/** Fields that no snapshot could take: private to the language, an iterator, a weak collection. */
-const PRIVATE = /^ {2}(?:readonly )?(#\w+)(?:\??:| =)/gm;
+/**
+ * Fields that no snapshot could take: private to the language, an iterator, a weak collection.
+ * Objects that no constructor made have no methods that are private to the language either.
+ */
+const PRIVATE = /^ {2}(?:readonly |get |set )?(#\w+)/gm;
 const HIDDEN =
   /^ {2}(?:private |protected )?(?:readonly )?(\w+): (?:\w*Iterator<|Generator<|Weak)/gm;
 

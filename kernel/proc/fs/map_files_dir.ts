@@ -24,31 +24,31 @@ const NUMBERS = 2 ** 21;
 
 export class MapFilesDir extends TaskBelow {
   /** The areas that map files, or -errno. */
-  #areas(): readonly Vma[] | number {
+  private areas(): readonly Vma[] | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
     if (task.mm === null) return [];
     if (!this.ref.mayReadMemory(task)) return -EACCES;
     return task.mm.vmas.list.filter((vma) => vma.backing !== null);
   }
-  #ino(vma: Vma): number {
+  private inoOf(vma: Vma): number {
     return this.ref.ino(AREA_MAP_FILES, vma.start / PAGE_SIZE % NUMBERS);
   }
 
   override lookup(name: string): Inode | number {
-    const areas = this.#areas();
+    const areas = this.areas();
     if (typeof areas === "number") return areas;
     const wanted = name.toLowerCase(), vma = areas.find((one) => nameOf(one) === wanted);
     if (vma === undefined) return -ENOENT;
-    return new MapFileLink(this.generated, this.ref, this.#ino(vma), vma);
+    return new MapFileLink(this.generated, this.ref, this.inoOf(vma), vma);
   }
 
   override list(): readonly Listed[] | number {
-    const areas = this.#areas();
+    const areas = this.areas();
     if (typeof areas === "number") return areas === -ESRCH ? -ENOENT : areas;
     return areas.map((vma, i) => ({
       name: nameOf(vma),
-      ino: this.#ino(vma),
+      ino: this.inoOf(vma),
       type: S_IFLNK >> 12,
       offset: FIRST_OFFSET + i,
     }));
@@ -71,7 +71,7 @@ export class MapFileLink extends MagicLink {
     this.mode = S_IFLNK | (isWritable ? 0o600 : 0o400);
   }
 
-  #vma(): Vma | number {
+  private findArea(): Vma | number {
     const task = this.inspected();
     if (typeof task === "number") return task;
     const vma = task.mm?.vmas.find(this.start) ?? null;
@@ -83,7 +83,7 @@ export class MapFileLink extends MagicLink {
     if (caller === null || !hasCap(caller.cred, CAP_CHECKPOINT_RESTORE)) {
       if (caller === null || !hasCap(caller.cred, CAP_SYS_ADMIN)) return -EPERM;
     }
-    const vma = this.#vma();
+    const vma = this.findArea();
     if (typeof vma === "number") return vma;
     const backing = vma.backing!, inode = backing.shown ?? backing.inode, around = caller.fs;
     if (!(inode instanceof Inode) || around === null) return -ENOENT;
@@ -94,7 +94,7 @@ export class MapFileLink extends MagicLink {
   }
 
   override readlink(): string | number {
-    const vma = this.#vma();
+    const vma = this.findArea();
     return typeof vma === "number" ? vma : vma.backing!.describe();
   }
 }

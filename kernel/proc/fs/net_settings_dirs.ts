@@ -60,22 +60,22 @@ export class LinksDir extends GeneratedDir {
   }
 
   /** Names by position. */
-  #entries(): Map<number, string> {
+  private entries(): Map<number, string> {
     const entries = new Map([[ALL, "all"], [DEFAULT, "default"]]);
     for (const [index, name] of this.source.netSettings.links()) entries.set(LINKS + index, name);
     return entries;
   }
-  #ino(place: number): number {
+  private inoOf(place: number): number {
     return FIRST_INO + (this.family === "ipv4" ? 0 : PER_FAMILY) + place * PER_LINK;
   }
 
   override refresh(): number {
-    this.nlink = 2 + this.#entries().size;
+    this.nlink = 2 + this.entries().size;
     return 0;
   }
   override lookup(name: string): Inode | number {
-    for (const [place, one] of this.#entries()) {
-      if (one === name) return new LinkDir(this.generated, this, this.#ino(place), name);
+    for (const [place, one] of this.entries()) {
+      if (one === name) return new LinkDir(this.generated, this, this.inoOf(place), name);
     }
     return -ENOENT;
   }
@@ -84,9 +84,9 @@ export class LinksDir extends GeneratedDir {
     return typeof found !== "number" && cached?.ino === found.ino ? cached : found;
   }
   override list(): readonly Listed[] {
-    const listed = [...this.#entries()].map(([place, name]) => ({
+    const listed = [...this.entries()].map(([place, name]) => ({
       name,
-      ino: this.#ino(place),
+      ino: this.inoOf(place),
       type: S_IFDIR >> 12,
       offset: FIRST_OFFSET + place,
     }));

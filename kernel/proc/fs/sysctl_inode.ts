@@ -153,17 +153,17 @@ export class StoredInode extends SysctlInode {
     return this.setting.isOfFirst === "hidden" && !this.source.netSettings.isFirst;
   }
   /** Whether other network namespaces than the first show it. */
-  get #isForeign(): boolean {
+  private get isForeign(): boolean {
     return this.setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
   }
-  #store({ net }: SysctlScope): SysctlStore {
+  private storeOf({ net }: SysctlScope): SysctlStore {
     const { path, isOfFirst } = this.setting;
     return path.startsWith(NET) && isOfFirst === undefined ? net.store : this.source.sysctl;
   }
 
   override refresh(): number {
     const { permissions } = this.setting;
-    this.mode = S_IFREG | (this.#isForeign ? permissions & 0o444 : permissions);
+    this.mode = S_IFREG | (this.isForeign ? permissions & 0o444 : permissions);
     return 0;
   }
   override open(
@@ -176,9 +176,9 @@ export class StoredInode extends SysctlInode {
     return super.open(dentry, flags, cred, account);
   }
   protected override value(scope: SysctlScope): string {
-    return this.#store(scope).get(this.setting.path);
+    return this.storeOf(scope).get(this.setting.path);
   }
   protected override change(text: string, scope: SysctlScope): number {
-    return this.#store(scope).set(this.setting.path, text);
+    return this.storeOf(scope).set(this.setting.path, text);
   }
 }

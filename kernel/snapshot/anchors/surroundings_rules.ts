@@ -6,6 +6,8 @@
 import { FrameCharges } from "../../cgroup/charges.ts";
 import { EndedSpace, NoContext } from "../../mm/ended_space.ts";
 import { AddressSpace, type Context } from "../../../platform/platform.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { EndsOfSpaces } from "../../mm/memory_context.ts";
 import { mapAll } from "../../mm/host_mappings.ts";
 import { MemoryManager } from "../../mm/memory_manager.ts";
 import { Task } from "../../task/task.ts";
@@ -29,16 +31,23 @@ export function given(
   };
 }
 
-/** Each kernel has an allocator of its own, which charges frames to the groups of that kernel. */
+/**
+ * Each kernel has an allocator of its own, which charges frames to the groups of that kernel, and
+ * waits for frames as the old one does.
+ */
 export const FRAMES: AnchorRule = {
   fate: "anchor",
   stage: STAGE_GIVEN,
   isShared: false,
-  save: (object) => [Reflect.get(object, "charger")],
-  load([charger], host) {
+  save(object) {
+    const { charger, waiter } = object as FrameAllocator;
+    return [charger, waiter];
+  },
+  load([charger, waiter], host) {
     if (charger !== null && !(charger instanceof FrameCharges)) return null;
+    if (waiter !== null && !(waiter instanceof EndsOfSpaces)) return null;
     const { frames } = host as Surroundings;
-    frames.charger = charger;
+    Object.assign(frames, { charger, waiter });
     return frames;
   },
 };

@@ -52,17 +52,27 @@ export function runProgram(program: Program): string | null {
   }
 }
 
-export function runStep(world: World, { actor, nr, args, writes }: Program[number]): void {
+/**
+ * The result of the call; null: it has none yet, or no task of the actor can make it.
+ *
+ * @param turns what becomes ready runs for so many turns at most
+ */
+export function runStep(
+  world: World,
+  { actor, nr, args, writes }: Program[number],
+  turns?: number,
+): number | null {
   let task = world.taskOf(actor);
   if (task === null) {
     world.pass();
     task = world.taskOf(actor);
   }
-  if (task === null) return;
+  if (task === null) return null;
   for (const { at, bytes } of writes) world.store(task, at, bytes);
-  world.call(task, nr, args);
+  const result = world.call(task, nr, args, turns);
   // A set-ID program was executed: what root does afterwards is root's right.
   if (task.group.exe?.path?.dentry.name === SET_ID) world.gained.add(containerOf(actor));
+  return result;
 }
 
 export class KernelFuzzer {
@@ -77,10 +87,20 @@ export class KernelFuzzer {
   /** Kinds of failures that were found, each of which is reported once. */
   readonly #kinds: Set<string> = new Set();
 
+  readonly #run: typeof runProgram;
+
   /**
-   * @param seeds programs to begin with @param isGuided without, programs are drawn and not kept
+   * @param seeds programs to begin with
+   * @param isGuided without, programs are drawn and not kept
+   * @param run runs a program: what was wrong with it, or null
    */
-  constructor(seed: number, seeds: readonly Program[], isGuided: boolean) {
+  constructor(
+    seed: number,
+    seeds: readonly Program[],
+    isGuided: boolean,
+    run: typeof runProgram = runProgram,
+  ) {
+    this.#run = run;
     this.#chance = new Random(seed);
     this.#coverage = isGuided ? new Coverage() : null;
     this.corpus.push(...seeds);
@@ -137,10 +157,10 @@ export class KernelFuzzer {
   #try(program: Program): Failure | null {
     this.#programs++;
     this.#calls += program.length;
-    const what = runProgram(program);
+    const what = this.#run(program);
     if (what === null || this.#kinds.has(kindOf(what))) return null;
     this.#kinds.add(kindOf(what));
-    return { what, program: shrink(program, what) };
+    return { what, program: shrink(program, what, this.#run) };
   }
 
   async #keepNews(batch: readonly Program[]): Promise<void> {
@@ -148,7 +168,7 @@ export class KernelFuzzer {
     if (coverage === null || await coverage.news(false) === 0) return;
     for (const program of batch) {
       await coverage.reset();
-      runProgram(program);
+      this.#run(program);
       if (await coverage.news(true) > 0 && corpus.length < CORPUS_MAX) corpus.push(program);
     }
   }
@@ -159,10 +179,14 @@ export class KernelFuzzer {
 }
 
 /** The program without the calls that the failure does not need. */
-export function shrink(program: Program, what: string): Program {
+export function shrink(
+  program: Program,
+  what: string,
+  run: typeof runProgram = runProgram,
+): Program {
   let kept = program, runs = 0;
   const isSame = (other: Program): boolean => {
-    const failure = runProgram(other);
+    const failure = run(other);
     return failure !== null && kindOf(failure) === kindOf(what);
   };
   for (let size = kept.length >> 1; size >= 1; size >>= 1) {

@@ -4,6 +4,8 @@
  *     deno run -A tests/fuzz/kernel/main.ts --seconds N [--seed N] [--corpus DIR] [--unguided]
  *     deno run -A tests/fuzz/kernel/main.ts --replay FILE
  *
+ * With `--copies` each world is copied in the middle of its program (copies.ts).
+ *
  * A failure is written to `failure-SEED-N.jsonl` in the corpus's folder (or the current one), once
  * for each kind, and the run goes on; it ends with code 1 then. Everything else about it:
  * docs/fuzzing.md.
@@ -11,6 +13,7 @@
 
 import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
+import { runCopied } from "./copies.ts";
 import { KernelFuzzer, type Progress, runProgram } from "./fuzzer.ts";
 import { decodeProgram, encodeProgram, type Program } from "./program.ts";
 
@@ -69,17 +72,18 @@ function show({ programs, calls, blocks, corpus }: Progress, seconds: number): v
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
     string: ["seconds", "seed", "corpus", "replay"],
-    boolean: ["unguided"],
+    boolean: ["copies", "unguided"],
   });
+  const run = args.copies ? (program: Program) => runCopied(program) : runProgram;
   if (args.replay !== undefined) {
-    const what = runProgram(decodeProgram(Deno.readTextFileSync(args.replay)));
+    const what = run(decodeProgram(Deno.readTextFileSync(args.replay)));
     console.log(what ?? "nothing is wrong with it");
     return what === null ? 0 : 1;
   }
   const seconds = Number(args.seconds ?? 60), seed = Number(args.seed ?? Date.now() % 2 ** 31);
   const dir = args.corpus ?? null, start = performance.now();
   console.log(`seed ${seed}`);
-  const fuzzer = new KernelFuzzer(seed, dir === null ? [] : readCorpus(dir), !args.unguided);
+  const fuzzer = new KernelFuzzer(seed, dir === null ? [] : readCorpus(dir), !args.unguided, run);
   const writer = new CorpusWriter(dir, seed, fuzzer.corpus.length);
   let nextMs = start + REPORT_MS;
   let failures = 0;

@@ -15,7 +15,8 @@ import type { Inode } from "../../../kernel/vfs/inode.ts";
 import { TmpfsDirectory } from "../../../kernel/fs/tmpfs/directory.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Program } from "./program.ts";
-import { containerOf, isRootActor, objectCounts, QUOTAS, USER_UIDS, type World } from "./world.ts";
+import { containerOf, isRootActor, type World } from "./world.ts";
+import { objectCounts, QUOTAS, USER_UIDS } from "./world_parts.ts";
 
 const CAP_LAST = 40;
 /**

@@ -1,0 +1,87 @@
+/**
+ * Compares a kernel with its copy: all state, and the contents of all memory. Not a test.
+ *
+ * Not compared is what rules/fields.ts and rules/numbers.ts say that a copy makes anew.
+ */
+
+import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
+import { compare } from "../../ffi/mem/native_memory.ts";
+import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { PageMap } from "../../kernel/mm/pages.ts";
+import { FRAME_HOLDERS } from "../../kernel/snapshot/anchors/frame_holders.ts";
+import { difference } from "../../kernel/snapshot/graph/compare_testing.ts";
+import { FIELD_RULES } from "../../kernel/snapshot/rules/fields.ts";
+import { NUMBER_RULES } from "../../kernel/snapshot/rules/numbers.ts";
+import { STATE_TABLE } from "../../kernel/snapshot/state_table.ts";
+import { nameOf } from "./object_graph.ts";
+import { LANGUAGE } from "./state_registry.ts";
+
+const STATE: ReadonlySet<string> = new Set([...LANGUAGE, ...STATE_TABLE.map(({ name }) => name)]);
+
+/**
+ * Fields that a copy makes anew, numbers that it translates, and what depends on them: caches of
+ * the last search and of the last translation, whether registers have to be loaded, and what was
+ * kept while they were fetched.
+ */
+const SKIPPED: ReadonlySet<string> = new Set([
+  ...FIELD_RULES.map(({ field }) => field),
+  ...NUMBER_RULES.flatMap(({ kind, field }) => /frame|address|view/.test(kind) ? [field] : []),
+  ...`
+    MemoryManager.forkSeq MemoryManager.stackReservePages ProgramBreak.reservePages Task.attention
+    Task.regsFetched Task.result UserAccess.resolvedPages UserAccess.runPages VmaList.hint
+  `.trim().split(/\s+/),
+]);
+
+/** Whether a field of an object of a class is skipped, by the class or one that it extends. */
+function isSkipped(made: object | null, field: string): boolean {
+  for (let at = made; at !== null; at = Object.getPrototypeOf(at)) {
+    if (SKIPPED.has(`${at.constructor.name}.${field}`)) return true;
+  }
+  return false;
+}
+
+/** The fields that are skipped, by the prototypes of their objects. */
+const SKIPPED_OF: ReadonlyMap<object, ReadonlySet<string>> = new Map(
+  STATE_TABLE.map(({ made: { prototype }, fields }) => {
+    return [prototype, new Set(fields.filter((field) => isSkipped(prototype, field)))];
+  }),
+);
+
+/** All frames that an object holds; those of a memory with their pages and flags. */
+function framesOf(object: object, places: string[]): number[] {
+  const frames: number[] = [];
+  if (object instanceof PageMap) {
+    for (let i = 0; i < object.length; i++) {
+      for (let page = 0; page < object.count(i); page++) {
+        places.push(`${object.start(i) + page}: ${object.flags(i)}`);
+        frames.push(object.frame(i) < 0 ? -1 : object.frame(i) + page);
+      }
+    }
+    return frames;
+  }
+  FRAME_HOLDERS[nameOf(object)]?.frames(object, (first, count) => {
+    for (let i = 0; i < count; i++) frames.push(first + i);
+  });
+  return frames;
+}
+
+/** The first difference of a kernel and its copy, with the path to it; null: they are alike. */
+export function kernelDifference(original: SandboxKernel, kernel: SandboxKernel): string | null {
+  const [one, other] = [original, kernel].map(({ memory: { arena } }) => arena.base);
+  return difference(original, kernel, {
+    isEnd: (value) => value instanceof PageMap || !STATE.has(nameOf(value)),
+    isSkipped: (owner, field) => SKIPPED_OF.get(Object.getPrototypeOf(owner))?.has(field) === true,
+    isValue: (value) => Object.getPrototypeOf(value) === Object.prototype,
+    differs(a, b) {
+      const places: string[] = [], otherPlaces: string[] = [];
+      const frames = framesOf(a, places), others = framesOf(b, otherPlaces);
+      if (frames.length !== others.length) return `${frames.length} and ${others.length} pages`;
+      if (places.join() !== otherPlaces.join()) return `pages ${places} and ${otherPlaces}`;
+      const i = frames.findIndex((frame, i) => {
+        if (frame < 0 || others[i]! < 0) return frame !== others[i];
+        return compare(one! + frame * PAGE_SIZE, other! + others[i]! * PAGE_SIZE, PAGE_SIZE) !== 0;
+      });
+      return i < 0 ? null : `the contents of page ${i}: ${places[i]}`;
+    },
+  });
+}
