@@ -20,13 +20,14 @@ const STATE: ReadonlySet<string> = new Set([...LANGUAGE, ...STATE_TABLE.map(({ n
 
 /**
  * Fields that a copy makes anew, numbers that it translates, and what depends on them: caches of
- * the last search and of the last translation, whether registers have to be loaded, and what was
- * kept while they were fetched.
+ * the last search and of the last translation, whether registers have to be loaded, what was
+ * kept while they were fetched, and the charges of pages that only are reserved.
  */
 const SKIPPED: ReadonlySet<string> = new Set([
   ...FIELD_RULES.map(({ field }) => field),
   ...NUMBER_RULES.flatMap(({ kind, field }) => /frame|address|view/.test(kind) ? [field] : []),
   ...`
+    ChargeShare.pages ContainerMemory.chargedPages JobMemory.chargedPages MemoryState.chargedPages
     MemoryManager.forkSeq MemoryManager.stackReservePages ProgramBreak.reservePages Task.attention
     Task.regsFetched Task.result UserAccess.resolvedPages UserAccess.runPages VmaList.hint
   `.trim().split(/\s+/),

@@ -43,6 +43,8 @@ export function copyParts(original: WorldParts): WorldParts {
   const { init, containers, actors, countsAtStart } = original, { nowNs } = original.machine.host;
   const machine = new Machine(), { arena, host, platform } = machine;
   const inhabitants: Inhabitants = { init, containers, actors };
+  // As between two turns of the loop.
+  original.kernel.current = null;
   const root = { kernel: original.kernel, guests: [inhabitants] };
   const image = encodeWorld(root, TABLE, { isThorough: true });
   Object.assign(host, { nowNs, seed: Reflect.get(original.machine.host, "seed") });

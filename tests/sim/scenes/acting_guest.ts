@@ -8,6 +8,7 @@ import { NAMES } from "../../../ffi/abi/syscall_numbers.ts";
 import { onException } from "../../../kernel/task/exception.ts";
 import { getReg, setReg } from "../../../kernel/task/registers.ts";
 import type { Task } from "../../../kernel/task/task.ts";
+import type { ThreadGroup } from "../../../kernel/task/thread_group.ts";
 import { FakeContext } from "../../../kernel/testing/task_lab.ts";
 import { RAX, RSP, TRAP_FAULT } from "../../../platform/platform.ts";
 import type { World } from "../../fuzz/kernel/world.ts";
@@ -76,6 +77,10 @@ export class ActingGuest {
     const { found } = this;
     if (found === null) throw new Error(`no task ${this.number}`);
     return found;
+  }
+
+  get process(): ThreadGroup {
+    return this.task.group;
   }
 
   private get ctx(): FakeContext {
@@ -175,14 +180,16 @@ export class ActingGuest {
     this.must("close", fd);
   }
 
-  /** The text of a file, as far as it fits into a page. */
+  /** The text of a file, as far as it fits into a page. It does not stay in memory. */
   readFile(path: string): string {
     const fd = this.call("openat", -100, path, 0, 0);
     if (fd === null || fd < 0) return `${fd}`;
     const at = this.room(4096), result = this.call("read", fd, at, 4096);
     this.call("close", fd);
     if (result === null || result < 0) return `${result}`;
-    return new TextDecoder().decode(this.view(at, result));
+    const bytes = this.view(at, result);
+    this.store(at, new Uint8Array(result));
+    return new TextDecoder().decode(bytes);
   }
 
   fork(flags: number = SIGCHLD): ActingGuest {

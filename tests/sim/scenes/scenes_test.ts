@@ -14,6 +14,7 @@ import { kernelDifference } from "../kernel_difference.ts";
 import { ActingGuest } from "./acting_guest.ts";
 import { FILE_SCENES } from "./file_scenes.ts";
 import { IPC_SCENES } from "./ipc_scenes.ts";
+import { LIMIT_SCENES } from "./limit_scenes.ts";
 import { MEMORY_SCENES } from "./memory_scenes.ts";
 import { NET_SCENES } from "./net_scenes.ts";
 import type { Scenes } from "./scene.ts";
@@ -25,6 +26,7 @@ const ALL: Scenes = {
   ...FILE_SCENES,
   ...MEMORY_SCENES,
   ...NET_SCENES,
+  ...LIMIT_SCENES,
 };
 
 const NAMES = Object.keys(ALL), GROUP = 10, SEEDS = isFull ? 500 : 1;
