@@ -55,7 +55,8 @@ function copies(
   const network = new RealHostNetwork(false);
   const arena = Arena.create(16 << 20, 8 << 21), frames = new FrameAllocator(arena);
   const surroundings: Partial<Surroundings> = { host, frames, network, tcp: then };
-  const root = decodeGraph(image.bytes, TABLE, { host: surroundings });
+  const { bytes, kept } = image;
+  const root = decodeGraph(bytes, TABLE, { host: surroundings, kept });
   const [, , ...all] = root as unknown[];
   assert(all.every((socket) => socket instanceof Socket));
   return all;
@@ -124,6 +125,19 @@ Deno.test("the error of a port that is taken names the socket", () => {
   const message = `the TCP socket on 127.0.0.1:${portOf(listener)} cannot be made again`;
   assertThrows(() => copies(image, "reset"), Refusal, message);
   listener.drop();
+});
+
+Deno.test("beside its original in the same process, a copy has no name that is taken", () => {
+  const lab = new HostLab(), listener = lab.socket(S.AF_INET, S.SOCK_STREAM);
+  lab.bind(listener, inetAddress("127.0.0.1", 0));
+  listener.listen(lab, 5);
+  const image = encodeGraph([TEST_ACCOUNT, lab.net, listener], TABLE, { isInProcess: true });
+  const [copy] = copies(image, "refuse");
+  assert(copy !== undefined);
+  assertEquals([copy.isListening, portOf(copy), copy.poll() & POLLHUP], [false, 0, POLLHUP]);
+  const client = lab.socket(S.AF_INET, S.SOCK_STREAM);
+  assertEquals(lab.connect(client, inetAddress("127.0.0.1", portOf(listener))), 0);
+  for (const socket of [client, lab.accept(listener), listener, copy]) socket.drop();
 });
 
 Deno.test("a connection to a program outside is refused, or breaks off in the copy", () => {

@@ -126,12 +126,14 @@ export class HostSocket extends Socket {
   /**
    * Works with another socket of the host from now on (a restore).
    *
-   * @param isReset it is not connected any more, as after a reset by the peer
+   * @param isEnded it has neither a connection nor a name any more: a stream is like one that its
+   * peer has reset
    */
-  reopen(fd: number, isReset: boolean): void {
+  reopen(fd: number, isEnded: boolean): void {
     this.fd = fd;
-    this.wasReset = isReset;
-    if (isReset) this.error = ECONNRESET;
+    if (isEnded) this.isAccepting = false;
+    this.wasReset = isEnded && this.writesAll;
+    if (this.wasReset) this.error = ECONNRESET;
     if (!this.isWatched) return;
     this.isWatched = false;
     this.watch();

@@ -60,7 +60,7 @@ const CHOSEN: Readonly<ConvertedField> = {
 const SOCKET: Readonly<ConvertedField> = {
   stage: STAGE_SOCKET,
   save(object, purpose) {
-    const socket = object as HostSocket, kept = keepSocket(socket);
+    const socket = object as HostSocket, kept = keepSocket(socket, purpose.isInProcess ?? false);
     if (kept.isConnected) refuse(`the ${describeKept(socket, kept)} is connected`, purpose);
     return kept;
   },
@@ -73,7 +73,8 @@ const SOCKET: Readonly<ConvertedField> = {
       throw new Refusal(`the ${describeKept(socket, kept)} was connected`);
     }
     Reflect.set(socket, "host", network);
-    socket.reopen(remakeSocket(socket, kept, network), kept.isConnected);
+    const { fd, isEnded } = remakeSocket(socket, kept, network);
+    socket.reopen(fd, isEnded);
     return socket.fd;
   },
   release: (fd, _host, object) => (object as HostSocket).net.host.close(Number(fd)),

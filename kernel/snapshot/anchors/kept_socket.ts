@@ -7,6 +7,7 @@
  * membership in multicast groups are lost.
  */
 
+import { EADDRINUSE } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import * as S from "../../../ffi/abi/socket.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
@@ -23,15 +24,25 @@ export interface KeptSocket {
   readonly local: Uint8Array<ArrayBuffer>;
   /** struct sockaddr of the peer; empty: there is none. */
   readonly peer: Uint8Array<ArrayBuffer>;
+  /** The original may go on beside the copy, which is without a name that is taken then. */
+  readonly isTwin: boolean;
+}
+
+interface MadeSocket {
+  readonly fd: number;
+  /** It has neither a connection nor a name. */
+  readonly isEnded: boolean;
 }
 
 const NO_NAME = new Uint8Array(0);
 
-export function keepSocket(socket: HostSocket): KeptSocket {
+/** @param isTwin the copy is made in this process */
+export function keepSocket(socket: HostSocket, isTwin: boolean): KeptSocket {
   const isStream = socket.type === S.SOCK_STREAM, state = isStream ? stateOf(socket) : I.TCP_CLOSE;
   const name = new SocketAddress();
   const local = nameOf(name, socket.localName(name)), peer = nameOf(name, socket.peerName(name));
-  return { isConnected: state !== I.TCP_CLOSE && state !== I.TCP_LISTEN, local, peer };
+  const isConnected = state !== I.TCP_CLOSE && state !== I.TCP_LISTEN;
+  return { isConnected, local, peer, isTwin };
 }
 
 /** The first field of struct tcp_info. */
@@ -67,10 +78,14 @@ function textOf(name: Uint8Array<ArrayBuffer>): string {
 }
 
 /**
- * Makes the socket of the host again: the new descriptor.
+ * Makes the socket of the host again.
  * @throws Refusal if the host refuses
  */
-export function remakeSocket(socket: HostSocket, kept: KeptSocket, network: HostNetwork): number {
+export function remakeSocket(
+  socket: HostSocket,
+  kept: KeptSocket,
+  network: HostNetwork,
+): MadeSocket {
   const { family, type, protocol } = socket, fd = network.socket(family, type, protocol);
   const expect = (r: number, what: string) => {
     if (r >= 0) return;
@@ -84,17 +99,21 @@ export function remakeSocket(socket: HostSocket, kept: KeptSocket, network: Host
     const at = putBytes(network, value);
     network.setsockopt(fd, level, name, at, value.length);
   }
-  if (kept.isConnected) return fd;
+  if (kept.isConnected) return { fd, isEnded: true };
   const { local, peer } = kept, isStream = type === S.SOCK_STREAM;
   // Connections of the socket before may still be in TIME_WAIT.
   if (isStream) setReuse(network, fd, 1);
-  if (local.length > 0) expect(network.bind(fd, putBytes(network, local), local.length), "bind(2)");
+  if (local.length > 0) {
+    const r = network.bind(fd, putBytes(network, local), local.length);
+    if (r === -EADDRINUSE && kept.isTwin) return { fd, isEnded: true };
+    expect(r, "bind(2)");
+  }
   if (socket.isListening) expect(network.listen(fd, socket.backlog), "listen(2)");
   if (isStream) setReuse(network, fd, reuseOf(socket));
   else if (peer.length > 0) {
     expect(network.connect(fd, putBytes(network, peer), peer.length), "connect(2)");
   }
-  return fd;
+  return { fd, isEnded: false };
 }
 
 function setReuse(network: HostNetwork, fd: number, value: number): void {
