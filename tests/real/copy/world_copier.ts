@@ -7,6 +7,7 @@
 
 import { threadCpuNs } from "../../../ffi/sys/clock.ts";
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
+import { endKernel } from "../../../kernel/kernel_end.ts";
 import { SandboxKernel } from "../../../kernel/kernel.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
 import { EndsOfSpaces } from "../../../kernel/mm/memory_context.ts";
@@ -19,7 +20,9 @@ import { GuestClock, makeVdso, newReading } from "../../../oci/boot/guest_clock.
 import type { ClockReading } from "../../../platform/vdso/clock_page.ts";
 import { RealHost } from "../../../oci/boot/real_host.ts";
 import { realTable } from "../../../oci/boot/snapshot/real_table.ts";
-import { endWorld, objectsOf } from "./ended_world.ts";
+import { FATES } from "../../../kernel/snapshot/fates.ts";
+import { AddressSpace } from "../../../platform/platform.ts";
+import { heldObjects } from "../../sim/object_graph.ts";
 
 /** In front of the JSON of a guest's copies. */
 export const MARK = "copies of the world: ";
@@ -33,11 +36,10 @@ export interface CopyReport {
   readonly tasks: number;
   /** Bytes of the last image. */
   readonly bytes: number;
-  /** KiB of frames in use after each copy. */
-  readonly usedKiB: readonly number[];
+  /** KiB of frames that all kernels have, before each copy. */
+  readonly heldKiB: readonly number[];
   readonly encodeMs: readonly number[];
   readonly decodeMs: readonly number[];
-  readonly endMs: readonly number[];
 }
 
 /** Makes kernels that start from now on serve requests for copies. */
@@ -66,8 +68,7 @@ class WorldCopier implements StandstillListener {
   #nextMs: number = 0;
   #encodeMs: number[] = [];
   #decodeMs: number[] = [];
-  #endMs: number[] = [];
-  #usedKiB: number[] = [];
+  readonly #heldKiB: number[] = [];
 
   constructor(kernel: SandboxKernel) {
     this.kernel = kernel;
@@ -90,7 +91,8 @@ class WorldCopier implements StandstillListener {
   }
 
   onStandstill(): void {
-    const { kernel } = this, start = cpuMs();
+    const { kernel } = this;
+    this.#heldKiB.push(kernel.memory.frames.pool.heldBytes / 1024);
     const root = { kernel, guests: [{ streams: streamsOf(kernel) }] };
     const surroundings = surroundingsOf(kernel), { host, frames, vdso, driver } = surroundings;
     const found = cpuMs(), image = encodeWorld(root, TABLE, { isInProcess: false });
@@ -102,19 +104,15 @@ class WorldCopier implements StandstillListener {
     const decoded = cpuMs();
     connect(root.guests, guests);
     adopt(kernel, copy);
-    if (vdso !== null && host instanceof RealHost && kernel.host instanceof RealHost) {
-      kernel.host.guestClock = null;
+    if (vdso !== null && host instanceof RealHost) {
       host.guestClock = new GuestClock(kernel.memory.arena, vdso, this.#firstReading);
     }
     kernel.loop.quiescence.resume();
-    kernel.loop.stop();
     driver.add(copy.loop);
-    endWorld(kernel);
+    endKernel(kernel);
     this.kernel = copy;
     this.#encodeMs.push(encoded - found);
     this.#decodeMs.push(decoded - encoded);
-    this.#endMs.push(cpuMs() - decoded + found - start);
-    this.#usedKiB.push(frames.usedBytes / 1024);
     if (this.#encodeMs.length === COPIES) this.#report(copy, image.bytes.length);
     this.#nextMs = performance.now() + Math.random() * RUN_MS;
   }
@@ -125,10 +123,9 @@ class WorldCopier implements StandstillListener {
       label: asker?.comm.slice(REQUEST.length) ?? "",
       tasks: kernel.pids.tasks.size,
       bytes,
-      usedKiB: this.#usedKiB,
+      heldKiB: this.#heldKiB,
       encodeMs: sorted(this.#encodeMs),
       decodeMs: sorted(this.#decodeMs),
-      endMs: sorted(this.#endMs),
     };
     kernel.log(MARK + JSON.stringify(report));
     this.#isBusy = false;
@@ -169,6 +166,13 @@ function surroundingsOf(kernel: SandboxKernel): Surroundings {
     network: net.network,
     tcp: "reset",
   };
+}
+
+/** All objects of state. */
+function objectsOf(kernel: SandboxKernel): object[] {
+  const isOutside = (value: object) =>
+    value instanceof AddressSpace || FATES.get(value.constructor?.name ?? "") === "host";
+  return [...heldObjects(kernel, isOutside).keys()];
 }
 
 /** The descriptors of the host that guests have. */
