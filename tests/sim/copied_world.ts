@@ -10,12 +10,11 @@ import { LoopDriver } from "../../kernel/loop_driver.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
 import { freezePages } from "../../kernel/mm/freeze.ts";
 import { FileWindows } from "../../kernel/mm/windows.ts";
-import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import { kernelTable } from "../../kernel/snapshot/anchors/kernel_table.ts";
-import { FRAME_HOLDERS } from "../../kernel/snapshot/anchors/frame_holders.ts";
 import { decodeWorld, encodeWorld } from "../../kernel/snapshot/world_image.ts";
 import { Random } from "../harness/seeded.ts";
-import { copyFrames, decodeOn, surroundingsOf } from "./decode_on.ts";
+import { decodeOn, surroundingsOf } from "./decode_on.ts";
+import { copyFrames, writtenFrames } from "./forked_frames.ts";
 import { heldObjects } from "./object_graph.ts";
 import { SimHost } from "./sim_host.ts";
 import { SimContext, SimPlatform, SimSpace } from "./sim_platform.ts";
@@ -34,12 +33,6 @@ const OUTSIDE = [SimHost, SimPlatform, SimSpace, Arena, FrameAllocator, FileWind
 function isOutside(value: object): boolean {
   return OUTSIDE.some((made) => value instanceof made);
 }
-
-const WRITTEN_IN_PLACE: ReadonlySet<string> = new Set(
-  (`
-    AioRing BlockRing ByteRing ForkCopies MappedMemory PacketRing UringMemory
-  `).trim().split(/\s+/),
-);
 
 /** The world stands still. */
 export function copyWorld(original: SimulatedWorld): SimulatedWorld {
@@ -68,8 +61,9 @@ export function forkKernel(original: SandboxKernel, host: SimHost): SandboxKerne
     mm.space.flush();
   }
   const image = imageOf(original), { pool } = memory.frames;
+  const objects = heldObjects(original, isOutside).keys();
   const frames = new FrameAllocator(arena, null, pool);
-  const numbers = copyFrames(arena, ownFrames(original), frames);
+  const numbers = copyFrames(arena, writtenFrames(objects), frames);
   const surroundings = surroundingsOf({ host, platform, arena, frames, windows, driver });
   let kernel: SandboxKernel;
   try {
@@ -89,19 +83,6 @@ export function forkKernel(original: SandboxKernel, host: SimHost): SandboxKerne
 
 function imageOf(kernel: SandboxKernel): ReturnType<typeof encodeWorld> {
   return encodeWorld({ kernel, guests: [] }, TABLE, { isThorough: true });
-}
-
-/** The frames that the kernel writes in place, as buffers and rings. */
-function ownFrames(kernel: SandboxKernel): FrameRange[] {
-  const ranges = new Map<number, number>();
-  for (const object of heldObjects(kernel, isOutside).keys()) {
-    if (WRITTEN_IN_PLACE.has(object.constructor.name)) {
-      FRAME_HOLDERS[object.constructor.name]!.frames(object, (first, count) => {
-        ranges.set(first, count);
-      });
-    }
-  }
-  return [...ranges].map(([first, count]) => ({ first, count }));
 }
 
 /** The contexts of a kernel that may run again, in an order that is the same in its copy. */

@@ -2,7 +2,6 @@
 
 import { PAGE_SIZE } from "../../ffi/abi/mman.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { copy } from "../../ffi/mem/native_memory.ts";
 import type { Host } from "../../kernel/core/host.ts";
 import { type HostEvents, LoopDriver } from "../../kernel/loop_driver.ts";
 import { FrameAllocator } from "../../kernel/mm/frames.ts";
@@ -10,8 +9,8 @@ import { FileWindows } from "../../kernel/mm/windows.ts";
 import { CpuInfo } from "../../kernel/proc/fs/cpu_info.ts";
 import type { Surroundings } from "../../kernel/snapshot/anchors/surroundings.ts";
 import type { ClassTable } from "../../kernel/snapshot/graph/class_table.ts";
-import type { FrameRange } from "../../kernel/snapshot/graph/frame_ranges.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { copyFrames } from "./forked_frames.ts";
 import { decodeWorld, type encodeWorld } from "../../kernel/snapshot/world_image.ts";
 
 /** What a kernel of a test lacks around it is null. */
@@ -25,22 +24,6 @@ export function surroundingsOf(
     ...{ network: null, tcp: "refuse" },
     cpuInfo: CpuInfo.fromHost(""),
   };
-}
-
-/** Copies frames. @returns the numbers of the copies */
-export function copyFrames(
-  arena: Arena,
-  ranges: readonly FrameRange[],
-  frames: FrameAllocator,
-): Map<number, number> {
-  const numbers = new Map<number, number>();
-  for (const { first, count } of ranges) {
-    const off = frames.alloc(count);
-    if (off < 0) throw new Error("the copy has no memory");
-    copy(frames.arena.base + off, arena.base + first * PAGE_SIZE, count * PAGE_SIZE);
-    for (let i = 0; i < count; i++) numbers.set(first + i, off / PAGE_SIZE + i);
-  }
-  return numbers;
 }
 
 interface TestMachine {

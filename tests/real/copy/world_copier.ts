@@ -145,7 +145,7 @@ function sorted(ms: number[]): number[] {
 }
 
 /** Those of the kernel that is replaced, but with a clock, frames and a vDSO of their own. */
-function surroundingsOf(kernel: SandboxKernel): Surroundings {
+export function surroundingsOf(kernel: SandboxKernel): Surroundings {
   const { platform, memory, calls, containment, loop, proc, namespaces: { net } } = kernel;
   if (!(kernel.host instanceof RealHost)) throw new Error("this kernel has no real host");
   const { arena, windows, frames: { pool } } = memory, host = kernel.host.another();
@@ -176,7 +176,7 @@ function objectsOf(kernel: SandboxKernel): object[] {
 }
 
 /** The descriptors of the host that guests have. */
-function streamsOf(kernel: SandboxKernel): HostFdInode[] {
+export function streamsOf(kernel: SandboxKernel): HostFdInode[] {
   const streams = objectsOf(kernel).filter((object) => object instanceof HostFdInode);
   return streams.filter(({ fd }) => fd >= 0);
 }
