@@ -3,8 +3,8 @@
  * host reaches it any more, and its frames go back to the pool. What it holds is known without a
  * walk over its objects, so a kernel that met faults leaves nothing either.
  *
- * Not here: descriptors of the host that its objects own, and templates of its containers
- * (containers.ts); their owners close them before.
+ * Not here: descriptors of the host that its objects own, files that are registered with the
+ * platform, and templates of its containers (containers.ts); their owners close them before.
  */
 
 import type { SandboxKernel } from "./kernel.ts";
@@ -25,11 +25,13 @@ class KernelEnd {
 
   /** A slice of the end: true when more can be done at once. */
   step(): boolean {
-    const { memories, leavingSpaces, frames } = this.kernel.memory;
+    const { memories, leavingSpaces, sites, frames } = this.kernel.memory;
     if (memories.size > 0) return this.endSpaces();
     leavingSpaces.collect();
     // A guest can still reach its frames.
     if (!leavingSpaces.isEmpty || this.isDone) return false;
+    // Thunks are the platform's.
+    for (const one of sites) while (sites.has(one)) one.drop();
     if (frames.pool.quarantine.drain() || frames.dropRest(FRAMES_A_STEP)) return true;
     this.isDone = true;
     return false;
