@@ -225,3 +225,39 @@ for (const isOverlay of [false, true]) {
     assert(copies > SEEDS * 5, `${copies} copies`);
   });
 }
+
+Deno.test("a tmpfs that is being freed is freed in the copy, too", () => {
+  const world = newWorld(1, {}, ARENA_BYTES), { kernel } = world, { frames } = kernel.memory;
+  const others = countsOf(kernel.accounts.root);
+  const fs = new TmpfsFs(kernel.accounts.root, frames, kernel.vfs, { pages: 0, inodes: 0 });
+  const guest = guestOn(fs.root.account, MountNamespace.of(fs.root.account, kernel.vfs, fs, 0, ""));
+  const driver = new VfsDriver("freed", callerOf(guest));
+  for (let i = 0; i < 30; i++) {
+    driver.mkdir(`/d${i}`, 0o755);
+    for (let k = 0; k < 10; k++) {
+      const handle = driver.open(`/d${i}/f${k}`, 0o102, 0o644);
+      if (typeof handle !== "number") throw new Error(`${handle}`);
+      driver.pwrite(handle, 0, "text");
+      driver.close(handle);
+      driver.link(`/d${i}/f${k}`, `/d${(i + 1) % 30}/g${k}`, 0);
+    }
+  }
+  const counts = countsOf(kernel.accounts.root);
+  fs.free(200);
+  assert(countsOf(kernel.accounts.root)[0]! < counts[0]!);
+  const snapshot = new HeldSnapshot(world, {
+    kernel,
+    guest: { ...guest, fs: guest.fs, freed: fs },
+  });
+  const copy = snapshot.fork();
+  assertEquals(copy.kernel.memory.frames.usedBytes, frames.usedBytes);
+  for (const one of [{ kernel, guest: { freed: fs } }, copy]) {
+    one.guest.freed.free(Infinity);
+    assertEquals(countsOf(one.kernel.accounts.root), others);
+    endKernel(one.kernel);
+  }
+  snapshot.release();
+  frames.pool.settle();
+  assertEquals(frames.pool.heldBytes, 0);
+  world.arena.close();
+});

@@ -214,11 +214,9 @@ export class TmpfsDirectory extends TmpfsInode {
     return 0;
   }
 
+  /** The caller touches the directories: they differ from their records. */
   private moveTo(parent: TmpfsDirectory): void {
     if (parent === this.parent) return;
-    this.noteChange();
-    this.parent.noteChange();
-    parent.noteChange();
     this.parent.nlink--;
     parent.nlink++;
     this.parent = parent;
