@@ -4,8 +4,6 @@
  */
 
 import { Arena } from "../../../ffi/mem/arena.ts";
-import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import type { Dentry } from "../../../kernel/vfs/dentry.ts";
 import { kernelTable } from "../../../kernel/snapshot/anchors/kernel_table.ts";
 import { encodeWorld } from "../../../kernel/snapshot/world_image.ts";
 import { FakePlatform, FakeSpace } from "../../../kernel/testing/fake_platform.ts";
@@ -25,19 +23,6 @@ const TABLE = kernelTable({
 /** What the world itself knows of its kernel, which is copied with it. */
 type Inhabitants = Pick<WorldParts, "init" | "containers" | "actors">;
 
-/** What a copy leaves out is dropped by the original, too, so that both are alike. */
-function dropUnused({ vfs: { dentries } }: SandboxKernel): void {
-  const unused = new Set(dentries.unused());
-  const isLeaf = ({ children }: Dentry) => children === null || children.size === 0;
-  while (unused.size > 0) {
-    for (const dentry of unused) {
-      if (!isLeaf(dentry)) continue;
-      unused.delete(dentry);
-      dentries.remove(dentry);
-    }
-  }
-}
-
 /** The world has come to rest. The copy goes on as the original does. */
 export function copyParts(original: WorldParts): WorldParts {
   const { init, containers, actors, countsAtStart } = original, { nowNs } = original.machine.host;
@@ -49,7 +34,6 @@ export function copyParts(original: WorldParts): WorldParts {
   const image = encodeWorld(root, TABLE, { isThorough: true });
   Object.assign(host, { nowNs, seed: Reflect.get(original.machine.host, "seed") });
   const copy = decodeOn({ host, platform, arena }, image, TABLE, original.machine.arena);
-  dropUnused(original.kernel);
   original.kernel.loop.restartClock();
   Object.assign(host, { nowNs: original.machine.host.nowNs, monotonicOffsetNs: 0 });
   for (const [number, task] of original.kernel.pids.tasks) {

@@ -169,7 +169,7 @@ export function surroundingsOf(kernel: SandboxKernel): Surroundings {
 }
 
 /** All objects of state. */
-function objectsOf(kernel: SandboxKernel): object[] {
+export function objectsOf(kernel: SandboxKernel): object[] {
   const isOutside = (value: object) =>
     value instanceof AddressSpace || FATES.get(value.constructor?.name ?? "") === "host";
   return [...heldObjects(kernel, isOutside).keys()];

@@ -18,8 +18,7 @@ import { GuestClock, newReading } from "../../../oci/boot/guest_clock.ts";
 import { RealHost } from "../../../oci/boot/real_host.ts";
 import { realTable } from "../../../oci/boot/snapshot/real_table.ts";
 import type { ClockReading } from "../../../platform/vdso/clock_page.ts";
-import { objectsOf } from "../copy/ended_world.ts";
-import { streamsOf, surroundingsOf } from "../copy/world_copier.ts";
+import { objectsOf, streamsOf, surroundingsOf } from "../copy/world_copier.ts";
 import { copyFrames, writtenFrames } from "../../sim/forked_frames.ts";
 
 /** In front of the JSON of what became of forks. */
