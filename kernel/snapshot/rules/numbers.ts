@@ -142,7 +142,10 @@ const TIMES = rules("time", [
   ["OomKiller.untilNs", ""],
   ["PosixTimer.expiredNs", ""],
   ["Progress.deadlineNs", ""],
-  ["SandboxKernel.bootNs", "0: the host's uptime is the guest's, which so has to go on as well"],
+  [
+    "SandboxKernel.bootNs",
+    "kept: 0, as the host's uptime is the guest's, which so has to go on as well",
+  ],
   ["Task.ranSinceNs", ""],
   ["Task.startNs", ""],
   ["TaskDelay.untilNs", ""],
@@ -170,11 +173,14 @@ const RANDOM = rules("random", [
 
 const MACHINE = rules("machine", [
   ["AddressLayout.maxAddress", "platform.maxUserAddress, from which the rest follows: the same"],
-  ["Container.hostThreadsMax", "given"],
-  ["OomKiller.limitBytes", "given"],
-  ["SandboxAccounts.heapBytes", "given"],
-  ["SandboxAccounts.limitBytes", "given"],
-  ["SandboxKernel.cpu", "AT_HWCAP and AT_HWCAP2, which programs have read: the host has all bits"],
+  ["Container.hostThreadsMax", "kept; GuestContainer sets that of the new start"],
+  ["OomKiller.limitBytes", "kept; a restore sets that of the new start (setLimit)"],
+  ["SandboxAccounts.heapBytes", "kept; OomKiller.heap sets that of the new heap"],
+  ["SandboxAccounts.limitBytes", "kept; OomKiller.setLimit sets it"],
+  [
+    "SandboxKernel.cpu",
+    "kept: AT_HWCAP and AT_HWCAP2, which programs have read: the host has all bits",
+  ],
   ["SchedAttributes.affinity", "kept; a processor that the host lacks is not used"],
 ]);
 

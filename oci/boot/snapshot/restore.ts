@@ -115,6 +115,8 @@ function restoreFrom(
   const image = { bytes: reader.bytes(SECTION_GRAPH), kept: [], frames: [], facts: header.world };
   const { kernel, guests } = decodeWorld(image, realTable(), surroundings, loaded);
   loaded.release();
+  // The image has the limit of the sandbox that was saved.
+  kernel.oom.setLimit(host.memoryBytes);
   const guest = guests.find(isSavedGuest);
   if (guest === undefined) throw new UserError("the snapshot has no container");
   return { kernel, guest, changes: checkChanges(changes, restore) };
