@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Random } from "../../tests/harness/seeded.ts";
 import { TEST_ACCOUNT } from "../core/account_testing.ts";
-import { PAGE_COW, PAGE_FILE, PAGE_PATCHED, PageMap } from "./pages.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_PATCHED, PAGE_WATCHED, PageMap } from "./pages.ts";
 
-Deno.test("renumber moves frames, drops shadows, and leaves patched pages out", () => {
+Deno.test("renumber moves frames, and leaves out patched pages and what is only a shadow", () => {
   const random = new Random(7);
   for (let round = 0; round < 50; round++) {
     const map = new PageMap(TEST_ACCOUNT), expected: number[][] = [];
@@ -13,9 +13,13 @@ Deno.test("renumber moves frames, drops shadows, and leaves patched pages out", 
     for (const page of pages) {
       const frame = random.below(4) === 0 ? -1 : 1000 + page;
       const isPatched = frame >= 0 && random.below(3) === 0;
-      const flags = isPatched ? PAGE_COW | PAGE_FILE | PAGE_PATCHED : PAGE_COW;
+      const isWatched = frame < 0 && random.below(2) === 0;
+      const own = isPatched ? PAGE_COW | PAGE_FILE | PAGE_PATCHED : PAGE_COW;
+      const flags = isWatched ? PAGE_WATCHED : frame < 0 ? 0 : own;
       map.insert(page, 2, frame, random.below(2) === 0 ? -1 : 5000 + page, flags);
-      if (!isPatched) expected.push([page, 2, frame < 0 ? -1 : frame + 7, -1, flags]);
+      if (frame >= 0 ? !isPatched : isWatched) {
+        expected.push([page, 2, frame < 0 ? -1 : frame + 7, -1, flags]);
+      }
     }
     map.renumber((frame) => frame + 7);
     map.insert(4000, 1, 3, -1, 0);

@@ -205,7 +205,8 @@ export class PageMap {
 
   /**
    * For the map of a copy of a kernel, which nothing is mapped from yet: frames get other numbers,
-   * patched pages are the file's own again, and shadows are reserved when they are needed.
+   * patched pages are the file's own again, and shadows are reserved when they are needed. What has
+   * only a shadow is left out, as in a fork.
    */
   renumber(numberOf: (frame: number) => number): void {
     const { starts, counts, frames, shadows, bits } = this;
@@ -213,7 +214,8 @@ export class PageMap {
     let kept = 0;
     for (let i = 0; i < this.length; i++) {
       const frame = frames[i]!, flags = bits[i]!;
-      if ((flags & PAGE_PATCHED) !== 0) continue;
+      const isLeftOut = frame < 0 && (flags & (PAGE_POISONED | PAGE_WATCHED)) === 0;
+      if (isLeftOut || (flags & PAGE_PATCHED) !== 0) continue;
       starts[kept] = starts[i]!;
       counts[kept] = counts[i]!;
       frames[kept] = frame < 0 ? -1 : numberOf(frame);
