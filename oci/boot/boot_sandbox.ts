@@ -168,16 +168,17 @@ export class Sandbox
       ...{ kernel, machine: this.#machine, kind: this.#kind, hostname, file },
       level: compression,
       endsConnections: sockets === "reset",
-      verdict: leaveRunning ? null : verdict,
+      ...{ leaveRunning, verdict },
     };
     const checkpoint = new Checkpoint(plan, {
       savedGuests: () => this.#savedGuests(),
       onTaken: () => this.#endInSnapshot(),
     }, listener);
     const isBegun = kernel.loop.quiescence.request(checkpoint);
-    if (!isBegun) file.close();
-    if (!isBegun || leaveRunning) verdict.close();
-    if (!isBegun) throw new UserError("the sandbox is being saved already, or it ends");
+    if (isBegun) return;
+    file.close();
+    verdict.close();
+    throw new UserError("the sandbox is being saved already, or it ends");
   }
 
   get #kind(): "container" | "session" | "do" {

@@ -87,7 +87,8 @@ export type Request =
   /**
    * Writes the state of the container's whole sandbox into a snapshot file. Descriptors: the file,
    * empty, for reading and writing, and the reading end of a pipe. The answer comes when the file
-   * is whole. Where that fails, the sandbox goes on, and the file is one that no restore takes.
+   * is whole. Where that fails, or the pipe ends before, the sandbox goes on, and the file is one
+   * that no restore takes.
    */
   | ({ readonly op: "checkpoint"; readonly id: string } & CheckpointOptions)
   /** Ends a container, at once. */

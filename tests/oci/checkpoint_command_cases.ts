@@ -226,6 +226,28 @@ const REFUSED: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "the command is interrupted while it saves: the container goes on, nothing is left",
+    notRunc,
+    async run(t) {
+      await t.running(`dd if=/dev/urandom of=/dev/big bs=1M count=48 2>/dev/null; ${COUNT}`);
+      await t.until("3\n");
+      const argv = t.argv("checkpoint", "--compression", "19", "--image-path", imageOf(t), t.id);
+      const child = new Deno.Command(argv[0] ?? "", {
+        args: argv.slice(1),
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn();
+      assert(await eventually(() => filesOf(t.bundle.dir).includes("image"), SOON_MS));
+      child.kill("SIGTERM");
+      const { code, stderr } = await child.output();
+      assertEquals(code, 1);
+      assertMatch(new TextDecoder().decode(stderr), /interrupted by SIGTERM/);
+      assert(!filesOf(t.bundle.dir).includes("image"));
+      await countsOn(t);
+    },
+  },
+  {
     name: "the command is killed at some moment: the container goes on, or is saved",
     notRunc,
     async run(t) {

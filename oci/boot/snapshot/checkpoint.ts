@@ -58,18 +58,32 @@ interface CheckpointPlan {
   readonly level: number;
   /** Connections to programs outside are ended in the copy; otherwise they fail the checkpoint. */
   readonly endsConnections: boolean;
-  /** Says by a byte that the world is to end, which stands still until then. Null: it goes on. */
-  readonly verdict: Verdict | null;
+  /** The world goes on when the file is whole. Otherwise it stands still, until the verdict. */
+  readonly leaveRunning: boolean;
+  /** Which it owns. */
+  readonly verdict: Verdict;
 }
 
-/** The reading end of a pipe, which the client has. */
+/**
+ * The reading end of a pipe that the client has: a byte says that the world is to end. The pipe
+ * ends with the client.
+ */
 export class Verdict {
   readonly #fd: number;
-  readonly #deadlineMs: number;
+  #deadlineMs: number = Infinity;
 
   /** @param fd which it owns */
   constructor(fd: number) {
     this.#fd = fd;
+  }
+
+  /** Before the file is whole nothing is written into the pipe. */
+  get isClientGone(): boolean {
+    return poll(this.#fd, POLLIN, 0) > 0;
+  }
+
+  /** Begins the time that the client has. */
+  begin(): void {
     this.#deadlineMs = performance.now() + VERDICT_MS;
   }
 
@@ -103,9 +117,11 @@ export class Checkpoint implements StandstillListener {
   }
 
   onStandstill(): void {
+    const { file, leaveRunning, verdict } = this.#plan;
     if (this.#isSaved) return this.#awaitVerdict();
     let bytes: number;
     try {
+      if (verdict.isClientGone) throw new UserError("the client has gone");
       bytes = this.#step();
     } catch (error) {
       this.#fail(reasonOf(error));
@@ -114,26 +130,27 @@ export class Checkpoint implements StandstillListener {
     }
     if (bytes < 0) return;
     this.#isSaved = true;
-    this.#plan.file.close();
+    file.close();
+    verdict.begin();
     this.#listener.onSaved(bytes);
-    if (this.#plan.verdict === null) this.#goOn();
+    if (leaveRunning) this.#goOn();
   }
 
   onSandboxEnd(): void {
     if (!this.#isSaved) this.#fail(new UserError("the sandbox has ended before it was saved"));
-    this.#plan.verdict?.close();
+    this.#plan.verdict.close();
   }
 
   /** The client gives the file its name, and takes the world. */
   #awaitVerdict(): void {
-    const isTaken = this.#plan.verdict?.look() ?? null;
+    const isTaken = this.#plan.verdict.look();
     if (isTaken === null) return;
     if (isTaken) this.#owner.onTaken();
     else this.#goOn();
   }
 
   #goOn(): void {
-    this.#plan.verdict?.close();
+    this.#plan.verdict.close();
     this.#plan.kernel.loop.quiescence.resume();
   }
 
