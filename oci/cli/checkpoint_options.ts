@@ -5,19 +5,15 @@
 
 import { isAbsolute, join } from "@std/path";
 import type { Flags } from "../options/flags.ts";
+import { TCP_OPTION } from "../options/global_options.ts";
+import type { Globals } from "../options/globals.ts";
 import type { Options } from "../options/option.ts";
 import { explain, usageError, UserError } from "../user_error.ts";
 
 export const CHECKPOINT_OPTIONS = {
   "image-path": { value: "DIR", help: "directory of the checkpoint; the default is ./checkpoint" },
   "work-path": { value: "DIR", help: "directory for a log of this command; absent: none" },
-  tcp: {
-    choices: ["refuse", "reset"],
-    default: "refuse",
-    help:
-      "connections with the host's network: refuse: an error that names one; reset: the guest " +
-      "sees them reset",
-  },
+  tcp: TCP_OPTION,
   "tcp-established": {
     help: "connections are to be kept, which dvisor cannot: an error that names one, if there is " +
       "any, as without this option",
@@ -45,8 +41,17 @@ export function imagePath(flags: Flags<typeof CHECKPOINT_OPTIONS>): string {
   return flags.options["image-path"] || "checkpoint";
 }
 
+/** `--tcp` behind the verb, or else in front of it, where clients can give it. */
+export function tcpOf(
+  { given, options }: Flags<typeof CHECKPOINT_OPTIONS>,
+  globals: Globals,
+): "refuse" | "reset" {
+  return given.has("tcp") ? options.tcp : globals.options.tcp;
+}
+
 /** Refuses what is not done. @throws UserError with the option */
-export function refuseUnsupported({ options }: Flags<typeof CHECKPOINT_OPTIONS>): void {
+export function refuseUnsupported(flags: Flags<typeof CHECKPOINT_OPTIONS>): void {
+  const { options } = flags;
   for (const name of ["auto-dedup", "lazy-pages", "direct"] as const) {
     if (options[name]) throw notSupported(`--${name}`);
   }

@@ -6,6 +6,22 @@
 import { type Options, takesValue } from "./option.ts";
 import { CONTAINER_NETWORK, SANDBOX_OPTIONS } from "./sandbox_options.ts";
 
+/** `--tcp` of `checkpoint` and `restore`, also in front of the verb. */
+export const TCP_OPTION = {
+  choices: ["refuse", "reset"],
+  default: "refuse",
+  help: "connections with the host's network in checkpoints: refuse: an error that names one; " +
+    "reset: the guest sees them reset",
+} as const;
+
+/** `--changed-files` of `restore`, also in front of the verb. */
+export const CHANGED_FILES_OPTION = {
+  choices: ["refuse", "accept"],
+  default: "refuse",
+  help: "files of the host that are not as they were at the checkpoint: refuse: an error that " +
+    "names them; accept: the guest sees what is there now",
+} as const;
+
 /** Options that stand only in front of the verb. */
 export const RUNTIME_OPTIONS = {
   version: { short: "v", help: "show the version" },
@@ -25,6 +41,8 @@ export const RUNTIME_OPTIONS = {
     help: "whether the default of --root is an ordinary user's",
   },
   criu: { value: "PATH", help: "no effect: dvisor saves containers itself" },
+  tcp: TCP_OPTION,
+  "changed-files": CHANGED_FILES_OPTION,
   overlay: {
     value: "none|memory|file|file:DIR",
     help: "where writes of a container to its root directory go: to that directory (none, the " +

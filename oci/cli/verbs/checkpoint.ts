@@ -14,6 +14,7 @@ import {
   imagePath,
   notSupported,
   refuseUnsupported,
+  tcpOf,
   withWorkLog,
 } from "../checkpoint_options.ts";
 import { defineCommand } from "../command.ts";
@@ -75,7 +76,7 @@ function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string):
       directory,
       leaveRunning: options["leave-running"] || options["pre-dump"],
       compression,
-      sockets: options.tcp,
+      sockets: tcpOf(flags, globals),
     });
     return `saved ${bytes} bytes in ${Math.round(performance.now() - begin)} ms`;
   });

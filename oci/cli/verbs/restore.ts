@@ -12,6 +12,7 @@ import { chooseStreams } from "../../container/standard_streams.ts";
 import type { Flags } from "../../options/flags.ts";
 import type { Globals } from "../../options/globals.ts";
 import type { Options } from "../../options/option.ts";
+import { CHANGED_FILES_OPTION } from "../../options/global_options.ts";
 import { CONTAINER_NETWORK, SANDBOX_SECTION } from "../../options/sandbox_options.ts";
 import { EXIT_FAILURE } from "../../user_error.ts";
 import {
@@ -19,6 +20,7 @@ import {
   imagePath,
   notSupported,
   refuseUnsupported,
+  tcpOf,
   withWorkLog,
 } from "../checkpoint_options.ts";
 import { defineCommand } from "../command.ts";
@@ -28,12 +30,7 @@ import { CREATE_NOTES, CREATE_OPTIONS } from "./create.ts";
 
 const OPTIONS = {
   ...CHECKPOINT_OPTIONS,
-  "changed-files": {
-    choices: ["refuse", "accept"],
-    default: "refuse",
-    help: "files of the host that are not as they were at the checkpoint: refuse: an error that " +
-      "names them; accept: the guest sees what is there now",
-  },
+  "changed-files": CHANGED_FILES_OPTION,
   detach: { short: "d", help: "do not wait" },
   ...CREATE_OPTIONS,
   "no-subreaper": { help: "no effect: orphans of a sandbox stay inside" },
@@ -102,7 +99,7 @@ function start(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): () =
     pidChoice: pidChoice(flags),
     restore: {
       image,
-      spec: { changedFiles: options["changed-files"], sockets: options.tcp },
+      spec: { changedFiles: changedFilesOf(flags, globals), sockets: tcpOf(flags, globals) },
     },
   });
   if (isDetached) return () => 0;
@@ -112,4 +109,11 @@ function start(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): () =
     deleteContainer(globals, id, true);
     return code;
   };
+}
+
+function changedFilesOf(
+  { given, options }: Flags<typeof OPTIONS>,
+  globals: Globals,
+): "refuse" | "accept" {
+  return given.has("changed-files") ? options["changed-files"] : globals.options["changed-files"];
 }

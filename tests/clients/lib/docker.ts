@@ -124,7 +124,11 @@ export class Docker implements AsyncDisposable {
     const argv = this.namespaces.enter(["sh", "-c", log, "sh", ...daemon]);
     this.#daemon = new Deno.Command(argv[0]!, {
       args: argv.slice(1),
-      env: { PATH: `${join(this.dir, "bin")}:${Deno.env.get("PATH") ?? ""}` },
+      env: {
+        PATH: `${join(this.dir, "bin")}:${Deno.env.get("PATH") ?? ""}`,
+        // containerd leaves a directory for each checkpoint that it restores.
+        TMPDIR: this.dir,
+      },
       stdin: "null",
     }).spawn();
     const end = performance.now() + DAEMON_MS;
