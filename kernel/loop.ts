@@ -25,6 +25,8 @@ const TICK_NS = 1_000_000;
  * MB in that time.
  */
 const OOM_LOOK_NS = 4_000_000;
+/** An idle kernel beside busy ones ticks that much later than a busy one, ns. */
+const IDLE_TICK_NS = 3_000_000;
 /** Deferred work gets one part in so many more of the loop's time while tasks wait. */
 const SLICE_REST = 2;
 /** Ticks between checks for address spaces in which the host refused a mapping. */
@@ -143,7 +145,7 @@ export class Loop {
   /** Whether a turn would do something at `now`. */
   isDue(now: number): boolean {
     if (this.hasWork || this.quiescence.isAsked) return true;
-    return now >= this.nextTickNs || now >= this.timers.nextDeadlineNs;
+    return now >= this.nextTickNs + IDLE_TICK_NS || now >= this.timers.nextDeadlineNs;
   }
 
   /**

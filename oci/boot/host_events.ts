@@ -34,7 +34,7 @@ export class HostEventSet implements HostEvents {
   /** Called when the sandbox has been idle for a while after work: caches may be dropped. */
   onRest: (() => void) | null = null;
   /** Clocks of guests, which `poll` updates; it is called often while a kernel is awake. */
-  readonly clocks: Set<GuestClock> = new Set();
+  readonly #clocks: GuestClock[] = [];
   readonly #epoll: Epoll = new Epoll();
   readonly #idleCollector: IdleCollector = new IdleCollector();
   /** By fd. */
@@ -45,6 +45,15 @@ export class HostEventSet implements HostEvents {
    */
   #found: number = 0;
   #dispatched: number = 0;
+
+  addClock(clock: GuestClock): void {
+    this.#clocks.push(clock);
+  }
+
+  removeClock(clock: GuestClock): void {
+    const at = this.#clocks.indexOf(clock);
+    if (at >= 0) this.#clocks.splice(at, 1);
+  }
 
   /** Watches the platform's doorbell, which only ends a sleep. */
   watchDoorbell(fd: number): void {
@@ -108,7 +117,7 @@ export class HostEventSet implements HostEvents {
       this.#dispatched = 0;
       this.#found = Math.max(0, this.#wait(timeoutNs));
     }
-    if (this.clocks.size > 0) this.#tick();
+    if (this.#clocks.length > 0) this.#tick();
     while (this.#dispatched < this.#found) {
       const i = this.#dispatched++, token = this.#epoll.token(i);
       if (token === DOORBELL) continue;
@@ -119,6 +128,6 @@ export class HostEventSet implements HostEvents {
 
   #tick(): void {
     const now = monotonicNs();
-    for (const clock of this.clocks) clock.tick(now);
+    for (let i = 0; i < this.#clocks.length; i++) this.#clocks[i]!.tick(now);
   }
 }

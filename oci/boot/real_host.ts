@@ -119,9 +119,8 @@ export class RealHost implements Host, HostEvents {
     this.#guestClock?.setOffset(ns);
   }
   set guestClock(clock: GuestClock | null) {
-    const { clocks } = this.events;
-    if (this.#guestClock !== null) clocks.delete(this.#guestClock);
-    if (clock !== null) clocks.add(clock);
+    if (this.#guestClock !== null) this.events.removeClock(this.#guestClock);
+    if (clock !== null) this.events.addClock(clock);
     this.#guestClock = clock;
     clock?.setOffset(this.#monotonicOffsetNs);
   }
