@@ -17,6 +17,7 @@ export {
   NotEmptyError,
   NotFoundError,
   PermissionError,
+  RolledBackError,
   SandboxError,
   SandboxGoneError,
   TimeoutError,
@@ -45,6 +46,7 @@ export type { Job } from "./oci/library/job.ts";
 export type { ExposedPort, ExposeOptions, SandboxPorts } from "./oci/library/ports.ts";
 export type { ExecResult, Program, ProgramStatus } from "./oci/library/program.ts";
 export { Sandbox, type ShellTag } from "./oci/library/sandbox.ts";
+export type { Snapshot } from "./oci/library/snapshot.ts";
 export type { ShellValue } from "./oci/library/shell.ts";
 export type { Progress, TransferOptions, Transferred } from "./oci/library/transfer.ts";
 export type {

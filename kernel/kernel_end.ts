@@ -3,10 +3,12 @@
  * host reaches it any more, and its frames go back to the pool. What it holds is known without a
  * walk over its objects, so a kernel that met faults leaves nothing either.
  *
- * Not here: descriptors of the host that its objects own, files that are registered with the
- * platform, and templates of its containers (containers.ts); their owners close them before.
+ * Not here: other descriptors of the host that its objects own, and templates of its containers
+ * (containers.ts); their owners close them before.
  */
 
+import { GoferFs } from "./fs/gofer/gofer_fs.ts";
+import { disconnect } from "./fs/gofer/reconnect.ts";
 import type { SandboxKernel } from "./kernel.ts";
 
 /** LIMIT: address spaces, and frames, that one step gives back. */
@@ -33,8 +35,14 @@ class KernelEnd {
     // Thunks are the platform's.
     for (const one of sites) while (sites.has(one)) one.drop();
     if (frames.pool.quarantine.drain() || frames.dropRest(FRAMES_A_STEP)) return true;
+    this.leaveFiles();
     this.isDone = true;
     return false;
+  }
+
+  /** Closes what a Gofer has opened: nothing maps these files any more. */
+  private leaveFiles(): void {
+    for (const fs of this.kernel.vfs.served) if (fs instanceof GoferFs) disconnect(fs);
   }
 
   private endSpaces(): boolean {

@@ -19,13 +19,13 @@ import { type EncodedGraph, encodeGraph, type EncodeOptions } from "./graph/enco
 import { type FrameRange, rangesWithout } from "./graph/frame_ranges.ts";
 
 /** What an image is made of. */
-interface WorldRoot {
+export interface WorldRoot {
   readonly kernel: SandboxKernel;
   /** What the boot process has to know of the guests that it serves: plain objects and state. */
   readonly guests: readonly object[];
 }
 
-interface WorldImage extends EncodedGraph {
+export interface WorldImage extends EncodedGraph {
   readonly facts: WorldFacts;
 }
 
@@ -47,11 +47,12 @@ export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptio
   const { host, memory } = root.kernel, { vdso } = memory;
   const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
   if (how.isInProcess !== true) settleFiles(root.kernel.vfs);
-  const { bytes, kept, frames } = encodeGraph(root, table, how);
+  const { bytes, kept, frames, written } = encodeGraph(root, table, how);
   return {
     bytes,
     kept,
     frames: vdso === null ? frames : rangesWithout(frames, pagesOf(vdso)),
+    written,
     facts: { clocks, vdso, hidesProcessors },
   };
 }

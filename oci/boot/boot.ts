@@ -14,7 +14,6 @@ import { close, fcntl, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
-import type { CallRecord } from "../../kernel/task/call_record.ts";
 import { say, shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { errorOf } from "../protocol/request_error.ts";
@@ -27,13 +26,13 @@ import { Sandbox } from "./boot_sandbox.ts";
 /** Runs a sandbox; ends the process. */
 export function boot(heap: KernelHeap): never {
   const control: BootSocket = new ControlSocket(BOOT_FDS.control);
-  let waiter = control, isRunning = false, calls: CallRecord | null = null;
+  let waiter = control, isRunning = false, started: Sandbox | null = null;
   try {
     const spec = readSpec();
     // The process that gets the exit code: the launcher, or the waiter that it leaves behind.
     if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
     const { machine, sandbox } = prepare(spec, heap, control, waiter);
-    calls = sandbox.kernel.calls;
+    started = sandbox;
     isRunning = waiter === control;
     confine(machine, spec);
     if (waiter !== control) {
@@ -43,7 +42,7 @@ export function boot(heap: KernelHeap): never {
     isRunning = true;
     sandbox.run();
   } catch (error) {
-    fail(isRunning ? waiter : control, error, isRunning, waiter !== control ? calls : null);
+    fail(isRunning ? waiter : control, error, isRunning, waiter !== control ? started : null);
   }
   // Deno.exit makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
@@ -91,7 +90,7 @@ function fail(
   control: BootSocket,
   error: unknown,
   isRunning: boolean,
-  calls: CallRecord | null,
+  sandbox: Sandbox | null,
 ): void {
   const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
   const isBug = !(error instanceof UserError);
@@ -100,7 +99,9 @@ function fail(
     say(`this is a bug in dvisor: ${explain(error)}`);
     console.error(shownLines(Deno.inspect(error)));
     // A container's messages are in a file that becomes a report.
-    if (calls !== null) console.error(`the last calls:\n${calls.lines().join("\n")}`);
+    if (sandbox !== null) {
+      console.error(`the last calls:\n${sandbox.kernel.calls.lines().join("\n")}`);
+    }
   }
   if (isRunning) {
     if (!isBug) say(explain(error));

@@ -34,6 +34,7 @@ import { say } from "../shown_text.ts";
 import { Checkpoint, type SaveListener, type Verdict } from "./snapshot/checkpoint.ts";
 import type { SavedGuest } from "./snapshot/guest_records.ts";
 import type { ImageFile } from "./snapshot/image_file.ts";
+import { type KernelParts, type MadeKernel, SnapshotStore } from "./snapshot/snapshot_store.ts";
 import { type RestoredWorld, restoreWorld } from "./snapshot/restore.ts";
 import type { OomWitness } from "../proxy/oom_witness.ts";
 import { Places } from "./control/join_reservations.ts";
@@ -52,12 +53,15 @@ const ALONE = { pid: null, ipc: null, uts: null, time: null };
 
 export class Sandbox
   implements ContainerOwner, PlainOwner, SessionGuestOwner, OomListener, ReportSink {
-  readonly kernel: SandboxKernel;
+  /** A rollback replaces it. */
+  kernel: SandboxKernel;
   readonly log: DebugLog;
   /** By id. */
   readonly containers: Map<string, GuestContainer> = new Map();
   /** Reservations of containers that are about to join. */
-  readonly places: Places;
+  places: Places;
+  readonly snapshots: SnapshotStore;
+  readonly #gofer: GoferClient;
   readonly #machine: Machine;
   readonly #spec: BootSpec;
   readonly #waiter: BootSocket;
@@ -65,6 +69,8 @@ export class Sandbox
   readonly #first: GuestContainer | PlainGuest | SessionGuest;
   /** Has OOM kills counted in the group of the sandbox; null: it has no memory limit. */
   #killCounter: KillCounter | null;
+  /** What the start has used; null: it was given back. */
+  #image: OwnImage | null = null;
   #hasFailed = false;
   /** A snapshot goes on in its place. */
   #isSaved = false;
@@ -77,11 +83,13 @@ export class Sandbox
     this.#machine = machine;
     this.#spec = spec;
     this.#waiter = waiter;
+    this.snapshots = new SnapshotStore(machine);
     const gofer = goferOf(spec, spec.fds.gofer);
+    this.#gofer = gofer;
     const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
     this.kernel = restored?.kernel ?? this.#newKernel();
     const { memory } = this.kernel;
-    host.events.onRest = () => memory.releaseCaches();
+    host.events.onRest = () => this.kernel.memory.releaseCaches();
     this.places = new Places(this.kernel);
     const { witness } = machine;
     this.#killCounter = witness === null ? null : new KillCounter(this.kernel, witness);
@@ -89,7 +97,7 @@ export class Sandbox
     if (machine.clocks !== null) {
       memory.vdso ??= makeVdso(arena, memory.frames, host.cpuCount);
       if (memory.vdso !== null) {
-        host.guestClock = new GuestClock(arena, memory.vdso, machine.clocks);
+        host.guestClock = new GuestClock(arena, memory.vdso, { ...machine.clocks });
       }
     }
     this.#first = this.#makeFirst(gofer, restored?.guest ?? null);
@@ -115,15 +123,28 @@ export class Sandbox
   }
 
   #restore(gofer: GoferClient, restore: RestoreSpec): RestoredWorld {
-    const world = restoreWorld(this.#machine, this.#spec, restore, {
-      gofer,
-      log: this.log,
-      observer: this.#observer(),
-      turns: this.#turns(),
-      sink: this,
-    });
+    const world = restoreWorld(this.#machine, this.#spec, restore, this.#parts(gofer));
     for (const change of world.changes) this.log.line(`not as it was at the snapshot: ${change}`);
     return world;
+  }
+
+  #parts(gofer: GoferClient): KernelParts {
+    const { log } = this;
+    return { gofer, log, observer: this.#observer(), turns: this.#turns(), sink: this };
+  }
+
+  makeKernel(snapshot: number): MadeKernel {
+    return this.snapshots.makeKernel(snapshot, this.#parts(this.#gofer));
+  }
+
+  onReplaced(before: SandboxKernel, after: SandboxKernel): void {
+    before.oom.listener = null;
+    after.oom.listener = this;
+    this.kernel = after;
+    this.places = new Places(after);
+    this.#killCounter?.moveTo(after);
+    if (this.#image !== null) this.releaseImageLater(this.#image);
+    this.#machine.driver.add(after.loop);
   }
 
   #observer(): Strace | null {
@@ -252,8 +273,14 @@ export class Sandbox
 
   /** Gives the pages that the start has used back to the host, a moment after the start. */
   releaseImageLater(image: OwnImage): void {
-    const { timers } = this.kernel;
-    timers.arm(new ReleaseImage(image), this.kernel.now() + SETTLED_NS);
+    this.#image = image;
+    const timer = new ReleaseImage(() => this.#releaseImage());
+    this.kernel.timers.arm(timer, this.kernel.now() + SETTLED_NS);
+  }
+
+  #releaseImage(): void {
+    this.#image?.release();
+    this.#image = null;
   }
 
   /** Starts to watch signals, commands, the Gofer and the waiter. */
@@ -329,15 +356,15 @@ export class Sandbox
 }
 
 class ReleaseImage extends Timer {
-  readonly #image: OwnImage;
+  readonly #release: () => void;
 
-  constructor(image: OwnImage) {
+  constructor(release: () => void) {
     super();
-    this.#image = image;
+    this.#release = release;
   }
 
   override onExpire(_nowNs: number): void {
-    this.#image.release();
+    this.#release();
   }
 }
 

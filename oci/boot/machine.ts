@@ -74,7 +74,8 @@ export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
   const cpuInfo = readCpuInfo();
   const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
   const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
-  const driver = new LoopDriver(host, platform);
+  // The kernel of `host` may end before the process does.
+  const driver = new LoopDriver(host.another(), platform);
   const facts = { host, driver, network, clocks, cpu, cpuInfo, witness };
   return { arena, platform, platformName: name, foundBest: best, ...facts };
 }

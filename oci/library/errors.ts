@@ -121,6 +121,14 @@ export class SandboxGoneError extends SandboxError {
   }
 }
 
+/** A request that was open when its sandbox was rolled back. */
+export class RolledBackError extends SandboxError {
+  override readonly name = "RolledBackError";
+  constructor(message: string, details?: ErrorDetails) {
+    super("RolledBack", message, details);
+  }
+}
+
 /**
  * A sandbox that did not start or end in time, or a port on which nothing listens in time. A
  * program's time limit is no error: see `reason`.
@@ -146,6 +154,7 @@ const CLASSES: Readonly<Record<string, ErrorClass>> = {
   Timeout: TimeoutError,
   Unsupported: UnsupportedError,
   Gone: SandboxGoneError,
+  RolledBack: RolledBackError,
 };
 
 /** The kinds of failed calls of the host; others are `Failed`. The sandbox has its own table. */
@@ -234,7 +243,7 @@ export function errorOf(error: ErrorMessage, doing: Doing | null): SandboxError 
   const make = (text: string): SandboxError => errorOfCode(code, text, { path, errno });
   if (doing === null) return make(message);
   const what = doing.subject === undefined ? doing.verb : `${doing.verb} ${doing.subject}`;
-  if (code === "Gone") return make(`cannot ${what}: ${message}`);
+  if (code === "Gone" || code === "RolledBack") return make(`cannot ${what}: ${message}`);
   const explained = explanation(error, doing);
   // The sandbox may have named the request and the path itself.
   if (explained === undefined && message.startsWith("cannot ")) return make(message);

@@ -24,6 +24,7 @@ import type {
   Request,
   SandboxEvent,
   SandboxInfo,
+  SnapshotInfo,
   StatsMessage,
   UserName,
 } from "../protocol/session/messages.ts";
@@ -43,6 +44,7 @@ import {
 import { SandboxPorts } from "./ports.ts";
 import { execProgram, type ExecResult, Program } from "./program.ts";
 import { shellScript, type ShellValue } from "./shell.ts";
+import { Snapshot } from "./snapshot.ts";
 import { commitChanges } from "./transfer.ts";
 import { ChildTransport, SocketTransport } from "./transport.ts";
 
@@ -281,6 +283,34 @@ export class Sandbox implements AsyncDisposable {
   }
   async resume(): Promise<void> {
     await this.#ask({ op: "resume" }, "resume the sandbox");
+  }
+
+  /**
+   * Keeps the state of the sandbox: processes, memory, files, timers. It stands still for a moment
+   * and goes on.
+   * @throws UnsupportedError naming what has no copy, or LimitError
+   */
+  async snapshot(options: { readonly name?: string } = {}): Promise<Snapshot> {
+    is.checkOptions("snapshot", options, { name: is.text });
+    const result = await this.#ask({ op: "snapshot", ...options }, "take a snapshot");
+    return new Snapshot(this.#connection, result as SnapshotInfo);
+  }
+
+  /** The snapshots of the sandbox, the oldest one first. */
+  async snapshots(): Promise<Snapshot[]> {
+    const result = await this.#ask({ op: "snapshots" }, "list the snapshots");
+    const { snapshots } = result as { readonly snapshots: readonly SnapshotInfo[] };
+    return snapshots.map((info) => new Snapshot(this.#connection, info));
+  }
+
+  /**
+   * Puts the sandbox back: processes, memory, files and timers are as they were, and detached jobs
+   * go on from there. Other jobs have ended, and all open requests, of every script, fail with
+   * `RolledBackError`. Files of mounts stay as they are.
+   * @throws NotFoundError if the snapshot was deleted
+   */
+  async rollback(snapshot: Snapshot): Promise<void> {
+    await this.#ask({ op: "rollback", snapshot: snapshot.id }, "go back to the snapshot");
   }
 
   /** Ends the sandbox and all that runs in it. May be called again. */

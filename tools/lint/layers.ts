@@ -59,6 +59,7 @@ const KERNEL_RANK: Record<string, number> = {
   "snapshot/anchors": 6,
   "snapshot/rules": 6,
   "snapshot/state_table.ts": 6,
+  "snapshot/held_snapshot.ts": 6,
   "snapshot/world_image.ts": 6,
 };
 const CALLS_RANK = 5;

@@ -168,3 +168,10 @@ export const FRAME_HOLDERS: Readonly<Record<string, FrameHolder>> = {
     stretch("sqes", (object) => number(object, "sqePages")),
   )),
 };
+
+/** Holders whose frames the kernel writes without a look at other holders: buffers and rings. */
+export const WRITTEN_IN_PLACE: ReadonlySet<string> = new Set(
+  (`
+    AioRing BlockRing ByteRing ForkCopies MappedMemory PacketRing UringMemory
+  `).trim().split(/\s+/),
+);

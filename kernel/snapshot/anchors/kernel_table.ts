@@ -17,7 +17,7 @@ import type { MadeFields } from "./field_rules.ts";
 import { GOFER, GOFER_FIELDS } from "./gofer_fields.ts";
 import { HOST_FD_FIELDS } from "./host_fd_fields.ts";
 import { HOST_NET_FIELDS } from "./host_net_fields.ts";
-import { FRAME_FOLLOWERS, FRAME_HOLDERS } from "./frame_holders.ts";
+import { FRAME_FOLLOWERS, FRAME_HOLDERS, WRITTEN_IN_PLACE } from "./frame_holders.ts";
 import { MADE_FIELDS } from "./made_fields.ts";
 import { TREE_FIELDS } from "./tree_fields.ts";
 import { CONTEXT, FRAMES, given, SPACE } from "./surroundings_rules.ts";
@@ -93,7 +93,8 @@ function stateRow({ name, made: { prototype }, fields }: StateRow): ClassRow {
 function frameRule(name: string): FrameRule {
   const holder = FRAME_HOLDERS[name];
   if (holder === undefined) return FRAME_FOLLOWERS[name] ?? {};
-  return { frames: holder.frames, renumber: holder.renumber };
+  const { frames, renumber } = holder;
+  return { frames, renumber, areWritten: WRITTEN_IN_PLACE.has(name) };
 }
 
 /** The rules of fields by the prototype of the class that declares them. */

@@ -23,6 +23,11 @@ export type Rule = StateRule | DerivedRule | ConstantRule | AnchorRule | Refused
 export interface FrameRule {
   /** Visits the frames that an object holds. */
   frames?(object: object, visit: FrameVisitor): void;
+  /**
+   * The kernel writes into the frames whether or not they have another holder: each copy has frames
+   * of its own.
+   */
+  readonly areWritten?: boolean;
   /** Replaces the numbers of frames that an object of a copy holds, before fields are made. */
   renumber?(object: object, numberOf: (frame: number) => number): void;
   /**

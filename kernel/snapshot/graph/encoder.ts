@@ -32,6 +32,8 @@ export interface EncodedGraph {
   /** Objects that the decoder needs; none unless the copy will be in this process. */
   readonly kept: readonly object[];
   readonly frames: readonly FrameRange[];
+  /** Those of them that their objects write in place (`FrameRule.areWritten`). */
+  readonly written: readonly FrameRange[];
 }
 
 /**
@@ -65,7 +67,9 @@ class Encoder {
   private readonly saved: ByteWriter = new ByteWriter();
   private readonly kept: object[] = [];
   private readonly frames: FrameRanges = new FrameRanges();
+  private readonly written: FrameRanges = new FrameRanges();
   private readonly visitFrames: (first: number, count: number) => void;
+  private readonly visitWritten: (first: number, count: number) => void;
 
   constructor(private readonly table: ClassTable, options: EncodeOptions) {
     this.isInProcess = options.isInProcess ?? false;
@@ -73,6 +77,10 @@ class Encoder {
     this.isThorough = options.isThorough ?? false;
     this.shapes = new MetShapes(this.strings, table.size);
     this.visitFrames = (first, count) => this.frames.add(first, count);
+    this.visitWritten = (first, count) => {
+      this.frames.add(first, count);
+      this.written.add(first, count);
+    };
   }
 
   encode(root: object): EncodedGraph {
@@ -85,7 +93,8 @@ class Encoder {
     } catch (error) {
       throw error instanceof Refusal ? new RefusedError(this.pathTo(null), error.message) : error;
     }
-    return { bytes: this.image(), kept: this.kept, frames: this.frames.union() };
+    const frames = this.frames.union(), written = this.written.union();
+    return { bytes: this.image(), kept: this.kept, frames, written };
   }
 
   private image(): Uint8Array<ArrayBuffer> {
@@ -214,7 +223,7 @@ class Encoder {
       if (this.isThorough) this.checkKeys(object);
       this.putHead(object, kind);
       this.putFields(object, entry);
-      rule.frames?.(object, this.visitFrames);
+      rule.frames?.(object, rule.areWritten === true ? this.visitWritten : this.visitFrames);
       return;
     }
     this.heads.u32(2 * kind);

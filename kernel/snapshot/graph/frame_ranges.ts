@@ -38,3 +38,22 @@ export function rangesWithout(ranges: readonly FrameRange[], left: FrameRange): 
     ].filter((rest) => rest.count > 0);
   });
 }
+
+/** Ranges, in order, without the frames of others, which are in order too and lie in them. */
+export function rangesOutside(
+  ranges: readonly FrameRange[],
+  others: readonly FrameRange[],
+): FrameRange[] {
+  const rest: FrameRange[] = [];
+  let at = 0;
+  for (const { first, count } of ranges) {
+    let from = first;
+    for (; at < others.length && others[at]!.first < first + count; at++) {
+      const other = others[at]!;
+      if (other.first > from) rest.push({ first: from, count: other.first - from });
+      from = other.first + other.count;
+    }
+    if (from < first + count) rest.push({ first: from, count: first + count - from });
+  }
+  return rest;
+}

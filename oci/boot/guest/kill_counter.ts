@@ -24,7 +24,7 @@ interface CounterKernel {
 }
 
 export class KillCounter extends Waiter {
-  readonly #kernel: CounterKernel;
+  #kernel: CounterKernel;
   readonly #witness: OomWitness;
   readonly #deadline: Deadline = new Deadline(this);
   /** The victims whose kills are not counted yet. */
@@ -47,6 +47,17 @@ export class KillCounter extends Waiter {
     this.#victims.push(victim);
     this.#await();
     return true;
+  }
+
+  /** The kernel ends, with its victims, and another one goes on. */
+  moveTo(kernel: CounterKernel): void {
+    const { host, timers } = this.#kernel;
+    host.unwatch(this.#witness.fd);
+    timers.disarm(this.#deadline);
+    this.#victims.length = 0;
+    this.#kernel = kernel;
+    kernel.host.watch(this.#witness.fd, POLLIN, this);
+    if (this.#witness.isAwaited) this.#await();
   }
 
   override onWake(_events: number): void {

@@ -46,8 +46,8 @@ export interface ConnectionOwner extends FrameOutputOwner {
     socket: number,
     into: Uint8Array<ArrayBuffer>,
   ): { readonly len: number; readonly fds: readonly number[] } | number;
-  /** The answer to a client's HELLO. @throws UserError */
-  greet(hello: JsonNode): object;
+  /** The answer to the HELLO of a client, which may go to another owner. @throws UserError */
+  greet(hello: JsonNode, connection: Connection): object;
   /** @throws UserError */
   openChannel(port: ChannelPort, request: JsonNode, fds: RequestFds): Channel;
   onClosed(connection: Connection): void;
@@ -56,7 +56,7 @@ export interface ConnectionOwner extends FrameOutputOwner {
 }
 
 export class Connection extends Waiter implements FrameSink, ChannelOwner, FrameOutputListener {
-  readonly #owner: ConnectionOwner;
+  #owner: ConnectionOwner;
   readonly #inFd: number;
   readonly #output: FrameOutput;
   readonly #decoder: FrameDecoder;
@@ -149,7 +149,7 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
     this.#hasGreeted = true;
     this.#owner.timers.disarm(this.#greeting);
     try {
-      this.greet(this.#owner.greet(new JsonNode("HELLO", "", message)));
+      this.greet(this.#owner.greet(new JsonNode("HELLO", "", message), this));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.endWith(errorOf(error));
@@ -239,6 +239,29 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
 
   onBroken(): void {
     this.close();
+  }
+
+  // Another kernel.
+
+  /** Ends all requests but one, as their kernel ends. What they have there is not touched. */
+  failRequests(error: ErrorMessage, except: ChannelPort): void {
+    for (const channel of [...this.#channels.values()]) if (channel !== except) channel.fail(error);
+  }
+
+  /** Goes to another kernel: `take` follows. */
+  leave(): void {
+    const { host, timers } = this.#owner;
+    timers.disarm(this.#greeting);
+    host.unwatch(this.#inFd);
+    this.#output.leave();
+  }
+
+  take(owner: ConnectionOwner): void {
+    this.#owner = owner;
+    const { host, timers } = owner;
+    if (!this.#hasGreeted) timers.arm(this.#greeting, host.monotonicNs() + GREETING_NS);
+    host.watch(this.#inFd, this.#isReadingPaused ? 0 : EPOLLIN, this);
+    this.#output.take(owner);
   }
 
   // The end.

@@ -46,7 +46,7 @@ interface QueuedMessage {
 }
 
 export class FrameOutput {
-  readonly #owner: FrameOutputOwner;
+  #owner: FrameOutputOwner;
   readonly #fd: number;
   readonly #listener: FrameOutputListener;
   /** Channels that may have data to send. */
@@ -204,13 +204,24 @@ export class FrameOutput {
     if (channel.isOpen && channel.hasReady) this.addReady(channel);
   }
 
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  /** Goes to another kernel, which writes what waits: `take` follows. */
+  leave(): void {
     const { host, timers } = this.#owner;
     timers.disarm(this.#flush);
     host.unwatch(this.#fd);
-    host.close(this.#fd);
+    this.#isWriterWatched = this.#isFull = false;
+  }
+
+  take(owner: FrameOutputOwner): void {
+    this.#owner = owner;
+    if (!this.isEmpty) this.#flushWithin(0);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.leave();
+    this.#owner.host.close(this.#fd);
   }
 }
 

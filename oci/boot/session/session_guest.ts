@@ -10,6 +10,8 @@ import { groupCpuNs } from "../../../kernel/task/cpu_clock.ts";
 import { processesOf } from "../../../kernel/containers.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
+import { endKernel } from "../../../kernel/kernel_end.ts";
+import type { StandstillListener } from "../../../kernel/snapshot/quiesce.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
@@ -28,7 +30,16 @@ import { startIdleProcess } from "./idle_process.ts";
 import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
 import type { SavedGuest } from "../snapshot/guest_records.ts";
 import type { ImageFile } from "../snapshot/image_file.ts";
+import { RequestError } from "../../protocol/request_error.ts";
+import { UserError } from "../../user_error.ts";
+import {
+  busy,
+  type MadeKernel,
+  type SnapshotStore,
+  type TakenListener,
+} from "../snapshot/snapshot_store.ts";
 import { Session } from "./session.ts";
+import type { RollbackListener } from "./snapshot_channels.ts";
 import { type SessionOwner, SessionServer } from "./session_server.ts";
 
 const NS_A_MS = 1e6;
@@ -43,22 +54,28 @@ export interface SessionGuestOwner {
     verdict: Verdict,
     listener: SaveListener,
   ): void;
+  readonly snapshots: SnapshotStore;
+  /** @throws UserError */
+  makeKernel(snapshot: number): MadeKernel;
+  /** The guest goes on in `after`, and `before` is about to end. */
+  onReplaced(before: SandboxKernel, after: SandboxKernel): void;
   onSessionEnd(): void;
   /** The guest's Gofer has ended. */
   onGoferGone(guest: SessionGuest): void;
 }
 
 export class SessionGuest implements SessionOwner, WaiterListener, GoferListener {
-  readonly #kernel: SandboxKernel;
+  #kernel: SandboxKernel;
   readonly #gofer: GoferClient;
   readonly #waiter: BootSocket;
   readonly #owner: SessionGuestOwner;
-  readonly #container: Container;
-  readonly #session: Session;
+  #container: Container;
+  #session: Session;
+  readonly #boot: BootSpec;
   readonly #spec: SessionSpec;
   readonly #fds: SessionFds;
   readonly #platform: string;
-  readonly #startNs: number;
+  #startNs: number;
   #server: SessionServer | null = null;
 
   /** @throws UserError */
@@ -76,6 +93,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     this.#waiter = waiter;
     this.#owner = owner;
     this.#gofer = gofer;
+    this.#boot = spec;
     this.#spec = session;
     this.#fds = spec.fds.session ?? { input: -1, output: -1, listener: -1 };
     this.#platform = platform;
@@ -105,10 +123,55 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     this.#owner.checkpoint(options, file, verdict, listener);
   }
 
-  /** Starts to serve clients. */
-  watch(): void {
+  get snapshots(): SnapshotStore {
+    return this.#owner.snapshots;
+  }
+
+  takeSnapshot(name: string, listener: TakenListener): void {
+    this.snapshots.take({ kernel: this.#kernel, save: () => this.save() }, name, listener);
+  }
+
+  rollBack(snapshot: number, listener: RollbackListener): void {
+    this.snapshots.require(snapshot);
+    const rollback = new Rollback(this.#kernel, () => {
+      this.#replaceBy(snapshot, listener);
+    }, listener);
+    if (!this.#kernel.loop.quiescence.request(rollback)) throw busy();
+  }
+
+  /** Goes on in another kernel. @throws UserError, after which nothing has changed */
+  #replaceBy(snapshot: number, { port }: RollbackListener): void {
+    const { kernel, guest } = this.#owner.makeKernel(snapshot), { container } = guest;
+    const before = this.#kernel, { process, limits } = this.#boot;
+    let session: Session;
+    try {
+      limitGuests(container, limits, 1);
+      session = new Session(kernel, container, process, this.#spec.user, guest.session);
+    } catch (error) {
+      endKernel(kernel);
+      throw error;
+    }
+    container.thaw();
+    this.#kernel = kernel;
+    this.#container = container;
+    this.#session = session;
+    this.#startNs = guest.session?.startNs ?? kernel.now();
+    this.#server?.moveTo(session, port);
+    for (const fd of [this.#waiter.fd, this.#gofer.connection.fd]) before.host.unwatch(fd);
+    this.#watchOutside();
+    this.#owner.onReplaced(before, kernel);
+    before.loop.quiescence.resume();
+    endKernel(before);
+  }
+
+  #watchOutside(): void {
     new LauncherLink(this.#kernel.host, this.#waiter, this);
     new GoferWatch(this.#kernel.host, this.#gofer.connection.fd, this);
+  }
+
+  /** Starts to serve clients. */
+  watch(): void {
+    this.#watchOutside();
     const fds = this.#fds;
     const server = new SessionServer(this.#session, this.#spec, fds, this.#platform, this);
     this.#server = server;
@@ -189,5 +252,37 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
   }
   onGoferGone(): void {
     this.#owner.onGoferGone(this);
+  }
+}
+
+class Rollback implements StandstillListener {
+  readonly #kernel: SandboxKernel;
+  readonly #replace: () => void;
+  readonly #listener: RollbackListener;
+  #isDone = false;
+
+  /** @param replace lets the world go on elsewhere, or throws a UserError */
+  constructor(kernel: SandboxKernel, replace: () => void, listener: RollbackListener) {
+    this.#kernel = kernel;
+    this.#replace = replace;
+    this.#listener = listener;
+  }
+
+  onStandstill(): void {
+    this.#isDone = true;
+    try {
+      this.#replace();
+      this.#listener.onRolledBack();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.#kernel.loop.quiescence.resume();
+      this.#listener.onFailed(error);
+    }
+  }
+
+  onSandboxEnd(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#listener.onFailed(new RequestError("Gone", "the sandbox has ended"));
   }
 }

@@ -17,7 +17,12 @@ import type { JsonNode } from "../../json_node.ts";
 import { PROTOCOL_VERSION } from "../../protocol/session/frame.ts";
 import { LIFETIME_MAX_MS } from "../../protocol/session/limits.ts";
 import type { SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
-import type { Op, SandboxInfo, StatsMessage } from "../../protocol/session/messages.ts";
+import type {
+  ErrorMessage,
+  Op,
+  SandboxInfo,
+  StatsMessage,
+} from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
 import type { CheckpointOptions, ProcessInfo } from "../../protocol/control_protocol.ts";
@@ -30,6 +35,12 @@ import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
 import { PortChannel } from "./port_channel.ts";
 import type { Session } from "./session.ts";
+import {
+  readSnapshot,
+  RollbackChannel,
+  type RolledBackSandbox,
+  SnapshotChannel,
+} from "./snapshot_channels.ts";
 import { WaitPortChannel } from "./wait_port_channel.ts";
 import {
   AnsweredChannel,
@@ -58,11 +69,21 @@ const OTHER_OPS = [
   "pause",
   "resume",
   "checkpoint",
+  "snapshot",
+  "rollback",
+  "snapshots",
+  "deleteSnapshot",
   "extend",
   "kill",
 ] as const satisfies readonly Op[];
 
-export interface SessionOwner {
+/** Of requests that were open when the sandbox was rolled back. */
+const ROLLED_BACK: ErrorMessage = {
+  code: "RolledBack",
+  message: "the sandbox was rolled back to an earlier state, and the request has ended",
+};
+
+export interface SessionOwner extends RolledBackSandbox {
   /** The sandbox is to end. */
   onSessionEnd(): void;
   pause(): void;
@@ -79,10 +100,8 @@ export interface SessionOwner {
 }
 
 export class SessionServer extends Waiter implements ConnectionOwner {
-  readonly host: Host;
-  readonly timers: TimerQueue;
   readonly input: Uint8Array<ArrayBuffer> = allocBuffer(READ_BYTES);
-  readonly #session: Session;
+  #session: Session;
   readonly #spec: SessionSpec;
   readonly #owner: SessionOwner;
   readonly #platform: string;
@@ -103,9 +122,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     owner: SessionOwner,
   ) {
     super();
-    const { kernel } = session, { input, output, listener } = fds;
-    this.host = kernel.host;
-    this.timers = kernel.timers;
+    const { input, output, listener } = fds;
     this.#session = session;
     this.#spec = spec;
     this.#owner = owner;
@@ -117,6 +134,35 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     session.workListener = this;
     this.#first = new Connection(this, input, output, true);
     this.#connections.add(this.#first);
+  }
+
+  // Those of the kernel that the session has now.
+
+  get host(): Host {
+    return this.#session.kernel.host;
+  }
+  get timers(): TimerQueue {
+    return this.#session.kernel.timers;
+  }
+
+  /**
+   * The session goes on in another kernel. Requests end, but `answered`, and connections stay.
+   */
+  moveTo(session: Session, answered: ChannelPort): void {
+    for (const connection of this.#connections) connection.failRequests(ROLLED_BACK, answered);
+    const { timers, host } = this, deadline = this.#deadline;
+    const leftNs = deadline.isArmed ? deadline.deadlineNs - host.monotonicNs() : Infinity;
+    timers.disarm(deadline);
+    this.#stopIdle();
+    for (const connection of this.#connections) connection.leave();
+    if (this.#listener >= 0) host.unwatch(this.#listener);
+    this.#session.workListener = null;
+    this.#session = session;
+    session.workListener = this;
+    for (const connection of this.#connections) connection.take(this);
+    if (this.#listener >= 0) this.host.watch(this.#listener, EPOLLIN, this);
+    if (leftNs < Infinity) this.timers.arm(deadline, this.host.monotonicNs() + leftNs);
+    this.onWorkEnd();
   }
 
   /** The sandbox is ready: its owner gets HELLO. */
@@ -199,6 +245,15 @@ export class SessionServer extends Waiter implements ConnectionOwner {
         return new AnsweredChannel(port, {});
       case "checkpoint":
         return new CheckpointChannel(this.#owner, port, request, fds);
+      case "snapshot":
+        return new SnapshotChannel(this.#owner, port, request);
+      case "rollback":
+        return new RollbackChannel(this.#owner, port, request);
+      case "snapshots":
+        return new AnsweredChannel(port, { snapshots: this.#owner.snapshots.list });
+      case "deleteSnapshot":
+        this.#owner.snapshots.delete(readSnapshot(request));
+        return new AnsweredChannel(port, {});
       case "extend":
         this.#extend(
           request.member("timeoutMs").optional(null, (node) => {

@@ -112,7 +112,8 @@ function restoreFrom(
     network: machine.network,
     tcp: restore.sockets,
   };
-  const image = { bytes: reader.bytes(SECTION_GRAPH), kept: [], frames: [], facts: header.world };
+  const bytes = reader.bytes(SECTION_GRAPH), facts = header.world;
+  const image = { bytes, kept: [], frames: [], written: [], facts };
   const { kernel, guests } = decodeWorld(image, realTable(), surroundings, loaded);
   loaded.release();
   // The image has the limit of the sandbox that was saved.

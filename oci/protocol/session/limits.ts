@@ -8,6 +8,8 @@ export const CPUS_MIN = 0.01, CPUS_MAX = 65536;
 export const ID_MAX = 0xfffffffe;
 /** LIMIT: how far in the future the end of a sandbox may be, ms: a century. */
 export const LIFETIME_MAX_MS = 100 * 365 * 86_400_000;
+/** LIMIT: characters of the name of a snapshot. */
+export const SNAPSHOT_NAME_MAX = 256;
 /** LIMIT: open channels of a connection. */
 export const CHANNELS_MAX = 1024;
 

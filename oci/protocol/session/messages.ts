@@ -215,6 +215,16 @@ export type Request =
     readonly compression: number;
     readonly sockets: "refuse" | "reset";
   }
+  /** Keeps the state of the sandbox in its memory. RESULT {@linkcode SnapshotInfo}. */
+  | { readonly op: "snapshot"; readonly name?: string }
+  /**
+   * The sandbox goes on from a snapshot, in place of what it is. Requests of all clients end with
+   * `RolledBack`. RESULT {}.
+   */
+  | { readonly op: "rollback"; readonly snapshot: number }
+  /** RESULT { snapshots: SnapshotInfo[] }. */
+  | { readonly op: "snapshots" }
+  | { readonly op: "deleteSnapshot"; readonly snapshot: number }
   /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
   | { readonly op: "extend"; readonly timeoutMs: number | null }
   /** Ends the sandbox. The connection ends. */
@@ -254,6 +264,17 @@ export interface JobInfo {
   readonly argv: readonly string[];
   readonly startedMs: number;
   readonly processes: number;
+}
+
+/** A snapshot in the memory of a sandbox. */
+export interface SnapshotInfo {
+  /** Its number, which is not used again. */
+  readonly snapshot: number;
+  /** "": it has none. */
+  readonly name: string;
+  readonly createdMs: number;
+  /** Of guests and their files; it is shared until it is written. */
+  readonly memoryBytes: number;
 }
 
 export interface ExecResultMessage {
@@ -355,6 +376,7 @@ export type ErrorCode =
   | "Timeout"
   | "Unsupported"
   | "Gone"
+  | "RolledBack"
   | "Protocol"
   | "Failed";
 
