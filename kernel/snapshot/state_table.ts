@@ -638,7 +638,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     DevtmpfsFs,
     "DevtmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records loops",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records vfs loops",
   ),
   stateRow(DevtmpfsType, "DevtmpfsType", "isNoDev isForUsers shows name frames vfs loops"),
   stateRow(DiagFilter, "DiagFilter", "dv"),
@@ -1460,7 +1460,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     RamFs,
     "RamFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records mode",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records vfs mode",
   ),
   stateRow(RamFsType, "RamFsType", "isNoDev isForUsers shows name kernel"),
   stateRow(
@@ -1532,7 +1532,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     SecretFs,
     "SecretFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records vfs",
   ),
   stateRow(
     SecretInode,
@@ -1782,7 +1782,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     TmpfsFs,
     "TmpfsFs",
-    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records",
+    "dev source readOnly owner hasOwnDevices isRevealing hasFixedOwner stackDepth isStored isChangedBehind isInternal marks mounts writers rootDentry type root frames host isRam maxPages maxInodes usedPages usedInodes refusedWrites lastIno defaultPages defaultInodes ending records vfs",
   ),
   stateRow(
     TmpfsNode,
@@ -1908,7 +1908,7 @@ export const STATE_TABLE: readonly StateRow[] = [
   stateRow(
     Vfs,
     "Vfs",
-    "host charger deferred dentries devices special handles lockWaits lockedFiles leasedFiles lockAges devicePolicy served hostSockets protectedHardlinks protectedSymlinks protectedRegular protectedFifos leaseBreakSec askingGroups walk1 walk2 namespaces lastNamespaceId lastMountId lastPeerGroup lastCookie",
+    "host charger deferred dentries devices special handles lockWaits lockedFiles leasedFiles lockAges devicePolicy served inMemory hostSockets protectedHardlinks protectedSymlinks protectedRegular protectedFifos leaseBreakSec askingGroups walk1 walk2 namespaces lastNamespaceId lastMountId lastPeerGroup lastCookie",
   ),
   stateRow(View, "View", "cred task ns peak usedBytes count"),
   stateRow(Vma, "Vma", "start end prot maxProt flags backing offset label name userfault policy"),

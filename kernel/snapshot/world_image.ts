@@ -11,7 +11,7 @@ import { SandboxKernel } from "../kernel.ts";
 import type { VdsoPages } from "../mm/memory_context.ts";
 import type { Surroundings } from "./anchors/surroundings.ts";
 import { readStoppedClocks, resumeClocks, type StoppedClocks } from "./clocks.ts";
-import { settleFiles } from "./settle_files.ts";
+import { settleFiles, settleRecords } from "./settle_files.ts";
 import { ImageError } from "./graph/byte_reader.ts";
 import type { ClassTable } from "./graph/class_table.ts";
 import { type CopiedFrames, decodeGraph } from "./graph/decoder.ts";
@@ -47,6 +47,7 @@ export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptio
   const { host, memory } = root.kernel, { vdso } = memory;
   const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
   if (how.isInProcess !== true) settleFiles(root.kernel.vfs);
+  settleRecords(root.kernel.vfs);
   const { bytes, kept, frames, written } = encodeGraph(root, table, how);
   return {
     bytes,

@@ -48,6 +48,8 @@ export class Vfs {
   devicePolicy: DevicePolicy | null = null;
   /** The file systems of Gofers. */
   readonly served: Set<FileSystem> = new Set();
+  /** File systems whose files are in memory (tmpfs): a snapshot brings their records up to date. */
+  readonly inMemory: Set<FileSystem> = new Set();
   /**
    * UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: several mounts may
    * show the file.

@@ -13,23 +13,42 @@ import { difference } from "../../kernel/snapshot/graph/compare_testing.ts";
 import { FIELD_RULES } from "../../kernel/snapshot/rules/fields.ts";
 import { NUMBER_RULES } from "../../kernel/snapshot/rules/numbers.ts";
 import { STATE_TABLE } from "../../kernel/snapshot/state_table.ts";
+import { OverlayFs } from "../../kernel/fs/overlay/overlay_fs.ts";
+import { OverlayInode } from "../../kernel/fs/overlay/overlay_inode.ts";
+import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
+import { TmpfsInode } from "../../kernel/fs/tmpfs/tmpfs_inode.ts";
+import { Dentry } from "../../kernel/vfs/dentry.ts";
+import { DentryCache } from "../../kernel/vfs/dentry_cache.ts";
 import { nameOf } from "./object_graph.ts";
 import { LANGUAGE } from "./state_registry.ts";
 
 const STATE: ReadonlySet<string> = new Set([...LANGUAGE, ...STATE_TABLE.map(({ name }) => name)]);
 
+const TREES = [Dentry, DentryCache, TmpfsInode, TmpfsFs, OverlayInode, OverlayFs] as const;
+
+/**
+ * Trees of files: a copy has records in place of names and inodes that nothing refers to, until
+ * they are looked up (snapshot/anchors/tree_fields.ts). Calls compare them.
+ */
+function isEnd(value: object): boolean {
+  if (value instanceof PageMap || !STATE.has(nameOf(value))) return true;
+  return TREES.some((made) => value instanceof made);
+}
+
 /**
  * Fields that a copy makes anew, numbers that it translates, and what depends on them: caches of
  * the last search and of the last translation, whether registers have to be loaded, what was
- * kept while they were fetched, and the charges of pages that only are reserved.
+ * kept while they were fetched, charges of pages that only are reserved, and users of inodes, which
+ * names that are left out may have been.
  */
 const SKIPPED: ReadonlySet<string> = new Set([
   ...FIELD_RULES.map(({ field }) => field),
   ...NUMBER_RULES.flatMap(({ kind, field }) => /frame|address|view/.test(kind) ? [field] : []),
   ...`
-    ChargeShare.pages ContainerMemory.chargedPages JobMemory.chargedPages MemoryState.chargedPages
-    MemoryManager.forkSeq MemoryManager.stackReservePages ProgramBreak.reservePages Task.attention
-    Task.regsFetched Task.result UserAccess.resolvedPages UserAccess.runPages VmaList.hint
+    ChargeShare.pages ContainerMemory.chargedPages Inode.refs JobMemory.chargedPages
+    MemoryManager.forkSeq MemoryManager.stackReservePages MemoryState.chargedPages
+    ProgramBreak.reservePages Task.attention Task.regsFetched Task.result UserAccess.resolvedPages
+    UserAccess.runPages VmaList.hint
   `.trim().split(/\s+/),
 ]);
 
@@ -70,7 +89,7 @@ function framesOf(object: object, places: string[]): number[] {
 export function kernelDifference(original: SandboxKernel, kernel: SandboxKernel): string | null {
   const [one, other] = [original, kernel].map(({ memory: { arena } }) => arena.base);
   return difference(original, kernel, {
-    isEnd: (value) => value instanceof PageMap || !STATE.has(nameOf(value)),
+    isEnd,
     isSkipped: (owner, field) => SKIPPED_OF.get(Object.getPrototypeOf(owner))?.has(field) === true,
     isValue: (value) => Object.getPrototypeOf(value) === Object.prototype,
     differs(a, b) {

@@ -45,6 +45,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   /** While its tree is freed: for each level the place in its directory. */
   private ending: EntryCursor<TmpfsDirectory>[] | null = null;
   records: FileRecords | null = null;
+  private readonly vfs: Vfs;
 
   constructor(
     account: Account,
@@ -60,6 +61,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.frames = frames;
     const { host } = vfs;
     this.host = host;
+    this.vfs = vfs;
+    vfs.inMemory.add(this);
     const pages = Math.floor(host.memoryBytes / PAGE_SIZE);
     this.defaultPages = Math.floor(pages / 2);
     this.defaultInodes = Math.min(TMPFS_INODES.limit, Math.floor(pages / 2));
@@ -199,7 +202,10 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
         dir.evict();
       }
     }
-    if (ending.length === 0) this.records?.end();
+    if (ending.length === 0) {
+      this.records?.end();
+      this.vfs.inMemory.delete(this);
+    }
     return units;
   }
 
