@@ -67,20 +67,22 @@ const SKIPPED_OF: ReadonlyMap<object, ReadonlySet<string>> = new Map(
   }),
 );
 
-/** All frames that an object holds; those of a memory with their pages and flags. */
-function framesOf(object: object, places: string[]): number[] {
-  const frames: number[] = [];
+/**
+ * The frames that an object holds by their places: guest pages of a memory, else an order. A memory
+ * may have filled or copied pages ahead, by what it remembers of the last accesses.
+ */
+function framesOf(object: object): Map<number, number> {
+  const frames = new Map<number, number>();
   if (object instanceof PageMap) {
     for (let i = 0; i < object.length; i++) {
-      for (let page = 0; page < object.count(i); page++) {
-        places.push(`${object.start(i) + page}: ${object.flags(i)}`);
-        frames.push(object.frame(i) < 0 ? -1 : object.frame(i) + page);
+      for (let page = 0; page < object.count(i) && object.frame(i) >= 0; page++) {
+        frames.set(object.start(i) + page, object.frame(i) + page);
       }
     }
     return frames;
   }
   FRAME_HOLDERS[nameOf(object)]?.frames(object, (first, count) => {
-    for (let i = 0; i < count; i++) frames.push(first + i);
+    for (let i = 0; i < count; i++) frames.set(frames.size, first + i);
   });
   return frames;
 }
@@ -93,15 +95,16 @@ export function kernelDifference(original: SandboxKernel, kernel: SandboxKernel)
     isSkipped: (owner, field) => SKIPPED_OF.get(Object.getPrototypeOf(owner))?.has(field) === true,
     isValue: (value) => Object.getPrototypeOf(value) === Object.prototype,
     differs(a, b) {
-      const places: string[] = [], otherPlaces: string[] = [];
-      const frames = framesOf(a, places), others = framesOf(b, otherPlaces);
-      if (frames.length !== others.length) return `${frames.length} and ${others.length} pages`;
-      if (places.join() !== otherPlaces.join()) return `pages ${places} and ${otherPlaces}`;
-      const i = frames.findIndex((frame, i) => {
-        if (frame < 0 || others[i]! < 0) return frame !== others[i];
-        return compare(one! + frame * PAGE_SIZE, other! + others[i]! * PAGE_SIZE, PAGE_SIZE) !== 0;
-      });
-      return i < 0 ? null : `the contents of page ${i}: ${places[i]}`;
+      const frames = framesOf(a), others = framesOf(b);
+      if (!(a instanceof PageMap) && frames.size !== others.size) {
+        return `${frames.size} and ${others.size} pages`;
+      }
+      for (const [place, frame] of frames) {
+        const copied = others.get(place), at = one! + frame * PAGE_SIZE;
+        if (copied === undefined) continue;
+        if (compare(at, other! + copied * PAGE_SIZE, PAGE_SIZE) !== 0) return `page ${place}`;
+      }
+      return null;
     },
   });
 }
