@@ -266,10 +266,14 @@ export class LoopDriver {
     return false;
   }
 
-  /** Gives free memory back: true when there is more to do, or a loop is stopped. */
+  /**
+   * Gives free memory back: true when there is more to do, a loop is stopped, or nothing is left
+   * that could end a sleep.
+   */
   private reclaim(): boolean {
-    const { members } = this;
-    let isMore = this.ends.length > 0 && this.stepEnds();
+    const { members, ends } = this;
+    let isMore = ends.length > 0 && this.stepEnds();
+    if (members.length + ends.length === 0) return true;
     for (let i = 0; i < members.length; i++) {
       const { loop } = members[i]!;
       // A timer may have stopped it just now.

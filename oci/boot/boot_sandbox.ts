@@ -39,6 +39,7 @@ import { type RestoredWorld, restoreWorld } from "./snapshot/restore.ts";
 import type { OomWitness } from "../proxy/oom_witness.ts";
 import { Places } from "./control/join_reservations.ts";
 import { PlainGuest, type PlainOwner } from "./guest/plain_guest.ts";
+import { Forks } from "./session/forks.ts";
 import { SessionGuest, type SessionGuestOwner } from "./session/session_guest.ts";
 import { SandboxRequests } from "./control/request_handler.ts";
 
@@ -71,6 +72,9 @@ export class Sandbox
   #killCounter: KillCounter | null;
   /** What the start has used; null: it was given back. */
   #image: OwnImage | null = null;
+  /** Of a session: its forks, and why its kernel could not go on; null: none. */
+  #forks: Forks | null = null;
+  #failure: unknown = null;
   #hasFailed = false;
   /** A snapshot goes on in its place. */
   #isSaved = false;
@@ -89,7 +93,9 @@ export class Sandbox
     const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
     this.kernel = restored?.kernel ?? this.#newKernel();
     const { memory } = this.kernel;
-    host.events.onRest = () => this.kernel.memory.releaseCaches();
+    host.events.onRest = () => {
+      for (const { memory } of [this.kernel, ...this.#forks?.kernels ?? []]) memory.releaseCaches();
+    };
     this.places = new Places(this.kernel);
     const { witness } = machine;
     this.#killCounter = witness === null ? null : new KillCounter(this.kernel, witness);
@@ -137,6 +143,24 @@ export class Sandbox
     return this.snapshots.makeKernel(snapshot, this.#parts(this.#gofer));
   }
 
+  get forks(): Forks {
+    if (this.#forks === null) throw new Error("only sandboxes of the library have forks");
+    return this.#forks;
+  }
+
+  onForkEnd(): void {
+    if (this.#first instanceof SessionGuest) this.#first.onForkEnd();
+  }
+
+  /** Gives the kernel of a session its turns. Forks end with it. */
+  #runSession(kernel: SandboxKernel): void {
+    this.#machine.driver.add(kernel.loop, (failure) => {
+      if (kernel !== this.kernel) return;
+      this.#failure = failure;
+      this.#forks?.endAll();
+    });
+  }
+
   onReplaced(before: SandboxKernel, after: SandboxKernel): void {
     before.oom.listener = null;
     after.oom.listener = this;
@@ -144,7 +168,7 @@ export class Sandbox
     this.places = new Places(after);
     this.#killCounter?.moveTo(after);
     if (this.#image !== null) this.releaseImageLater(this.#image);
-    this.#machine.driver.add(after.loop);
+    this.#runSession(after);
   }
 
   #observer(): Strace | null {
@@ -162,7 +186,8 @@ export class Sandbox
   ): GuestContainer | PlainGuest | SessionGuest {
     const { kernel } = this, spec = this.#spec, { session } = spec, waiter = this.#waiter;
     if (session !== undefined) {
-      const { platformName } = this.#machine;
+      const { platformName, driver } = this.#machine;
+      this.#forks = new Forks({ spec, session, gofer, driver, platform: platformName }, this);
       return new SessionGuest(kernel, spec, session, platformName, gofer, waiter, this, saved);
     }
     if (spec.id === "") return new PlainGuest(kernel, spec, gofer, waiter, this, saved);
@@ -292,6 +317,7 @@ export class Sandbox
 
   /** Runs the guests to their end, and sends the exit code. */
   run(): void {
+    if (this.#forks !== null) this.#runSession(this.kernel);
     const status = this.kernel.run(), { turns } = this.kernel.loop.server;
     for (const line of turns?.report() ?? []) this.log.line(line);
     this.log.flush();
@@ -307,6 +333,7 @@ export class Sandbox
       return;
     }
     if (first instanceof SessionGuest) {
+      if (this.#failure !== null) throw this.#failure;
       const code = this.#isSaved ? exitCodeOf(SIGKILL) : this.#hasFailed ? EXIT_FAILURE : 0;
       this.#waiter.sendPacket(PACKET_EXIT, code, 0);
       return;

@@ -29,7 +29,13 @@ import type {
   UserName,
 } from "../protocol/session/messages.ts";
 import { Connection, type Transport } from "./connection.ts";
-import { NotFoundError, SandboxError, TimeoutError } from "./errors.ts";
+import {
+  NotFoundError,
+  SandboxError,
+  SandboxGoneError,
+  TimeoutError,
+  UnsupportedError,
+} from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { SandboxFiles } from "./files.ts";
 import { checkId, findBinary, socketDirectories } from "./find.ts";
@@ -74,9 +80,17 @@ export class Sandbox implements AsyncDisposable {
   readonly ports: SandboxPorts;
   readonly #connection: Connection;
   readonly #child: ChildTransport | null;
+  /** A fork that this script made. */
+  readonly #isOwnFork: boolean;
   #info: SandboxInfo;
 
-  private constructor(connection: Connection, info: SandboxInfo, child: ChildTransport | null) {
+  private constructor(
+    connection: Connection,
+    info: SandboxInfo,
+    child: ChildTransport | null,
+    isOwnFork: boolean = false,
+  ) {
+    this.#isOwnFork = isOwnFork;
     this.#connection = connection;
     this.#info = info;
     this.#child = child;
@@ -107,7 +121,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Connects to a sandbox that runs, of this user.
+   * Connects to a sandbox that runs, of this user, or to a fork of one.
    *
    * ```ts
    * import { Sandbox } from "../../mod.ts";
@@ -120,19 +134,20 @@ export class Sandbox implements AsyncDisposable {
    * @throws NotFoundError
    */
   static async connect(id: string): Promise<Sandbox> {
-    checkId(id);
+    const [, name = id, fork = null] = /^([^/]*)\/([1-9]\d{0,8})$/.exec(id) ?? [];
+    checkId(name);
     const directories = await socketDirectories();
     for (const directory of directories) {
-      const transport = await SocketTransport.open(join(directory, id + SUFFIX));
+      const transport = await SocketTransport.open(join(directory, name + SUFFIX));
       if (transport === null) continue;
-      const { connection, info } = await attach(transport);
+      const { connection, info } = await attach(transport, fork === null ? null : Number(fork));
       return new Sandbox(connection, info, null);
     }
     const others = (await socketPaths(directories)).map((path) => basename(path, SUFFIX));
     const hint = others.length === 0
       ? "no sandbox of this user runs"
       : `these run: ${others.slice(0, SHOWN_MAX).join(", ")}`;
-    throw new NotFoundError(`there is no sandbox ${id}; ${hint}`);
+    throw new NotFoundError(`there is no sandbox ${name}; ${hint}`);
   }
 
   /** The sandboxes of this user that run, with all these labels. */
@@ -293,14 +308,30 @@ export class Sandbox implements AsyncDisposable {
   async snapshot(options: { readonly name?: string } = {}): Promise<Snapshot> {
     is.checkOptions("snapshot", options, { name: is.text });
     const result = await this.#ask({ op: "snapshot", ...options }, "take a snapshot");
-    return new Snapshot(this.#connection, result as SnapshotInfo);
+    return this.#snapshotOf(result as SnapshotInfo);
   }
 
   /** The snapshots of the sandbox, the oldest one first. */
   async snapshots(): Promise<Snapshot[]> {
     const result = await this.#ask({ op: "snapshots" }, "list the snapshots");
     const { snapshots } = result as { readonly snapshots: readonly SnapshotInfo[] };
-    return snapshots.map((info) => new Snapshot(this.#connection, info));
+    return snapshots.map((info) => this.#snapshotOf(info));
+  }
+
+  #snapshotOf(info: SnapshotInfo): Snapshot {
+    return new Snapshot(this.#connection, info, (fork) => this.#attachTo(fork));
+  }
+
+  /** Connects to a fork of this sandbox. */
+  async #attachTo(fork: number): Promise<Sandbox> {
+    const { socket, id } = this.#info;
+    if (socket === "") {
+      throw new UnsupportedError(`the sandbox ${id} has no socket for clients of its forks`);
+    }
+    const transport = await SocketTransport.open(socket);
+    if (transport === null) throw new SandboxGoneError(`the sandbox ${id} has ended`);
+    const { connection, info } = await attach(transport, fork);
+    return new Sandbox(connection, info, null, true);
   }
 
   /**
@@ -334,9 +365,13 @@ export class Sandbox implements AsyncDisposable {
     if (!this.#info.persistent) await this.#child?.exit();
   }
 
-  /** Ends a sandbox that this script made and that is not `persistent`, else the connection. */
+  /**
+   * Ends a fork, and a sandbox that this script made and that is not `persistent`, else the
+   * connection.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child === null || this.#info.persistent) await this.close();
+    if (this.#isOwnFork) await this.kill();
+    else if (this.#child === null || this.#info.persistent) await this.close();
     else await this.kill();
   }
 
@@ -369,8 +404,12 @@ function createMessage(options: SandboxOptions): CreateMessage {
   };
 }
 
-async function attach(transport: Transport): ReturnType<typeof Connection.open> {
-  const opening = Connection.open(transport, { protocol: PROTOCOL_VERSION });
+async function attach(
+  transport: Transport,
+  fork: number | null = null,
+): ReturnType<typeof Connection.open> {
+  const hello = { protocol: PROTOCOL_VERSION, ...fork === null ? {} : { fork } };
+  const opening = Connection.open(transport, hello);
   try {
     return await within(opening, ANSWER_TIMEOUT_MS, "answer");
   } catch (error) {

@@ -243,8 +243,8 @@ export class Connection extends Waiter implements FrameSink, ChannelOwner, Frame
 
   // Another kernel.
 
-  /** Ends all requests but one, as their kernel ends. What they have there is not touched. */
-  failRequests(error: ErrorMessage, except: ChannelPort): void {
+  /** Ends requests, but one, as their kernel ends. What they have there is not touched. */
+  failRequests(error: ErrorMessage, except: ChannelPort | null): void {
     for (const channel of [...this.#channels.values()]) if (channel !== except) channel.fail(error);
   }
 

@@ -25,6 +25,7 @@ import {
 } from "../control/launcher_events.ts";
 import { debugText } from "../control/debug_text.ts";
 import { makeFirstContainer } from "../guest/first_container.ts";
+import type { Forks } from "./forks.ts";
 import { limitGuests } from "../guest/guest_limits.ts";
 import { startIdleProcess } from "./idle_process.ts";
 import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
@@ -55,6 +56,8 @@ export interface SessionGuestOwner {
     listener: SaveListener,
   ): void;
   readonly snapshots: SnapshotStore;
+  /** Those of the sandbox. */
+  readonly forks: Forks;
   /** @throws UserError */
   makeKernel(snapshot: number): MadeKernel;
   /** The guest goes on in `after`, and `before` is about to end. */
@@ -67,7 +70,8 @@ export interface SessionGuestOwner {
 export class SessionGuest implements SessionOwner, WaiterListener, GoferListener {
   #kernel: SandboxKernel;
   readonly #gofer: GoferClient;
-  readonly #waiter: BootSocket;
+  /** Null: it is a fork. */
+  readonly #waiter: BootSocket | null;
   readonly #owner: SessionGuestOwner;
   #container: Container;
   #session: Session;
@@ -85,7 +89,7 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     session: SessionSpec,
     platform: string,
     gofer: GoferClient,
-    waiter: BootSocket,
+    waiter: BootSocket | null,
     owner: SessionGuestOwner,
     saved: SavedGuest | null,
   ) {
@@ -157,7 +161,9 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     this.#session = session;
     this.#startNs = guest.session?.startNs ?? kernel.now();
     this.#server?.moveTo(session, port);
-    for (const fd of [this.#waiter.fd, this.#gofer.connection.fd]) before.host.unwatch(fd);
+    if (this.#waiter !== null) {
+      for (const fd of [this.#waiter.fd, this.#gofer.connection.fd]) before.host.unwatch(fd);
+    }
     this.#watchOutside();
     this.#owner.onReplaced(before, kernel);
     before.loop.quiescence.resume();
@@ -165,8 +171,34 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
   }
 
   #watchOutside(): void {
+    if (this.#waiter === null) return;
     new LauncherLink(this.#kernel.host, this.#waiter, this);
     new GoferWatch(this.#kernel.host, this.#gofer.connection.fd, this);
+  }
+
+  get hasForks(): boolean {
+    return this.#waiter !== null && !this.#owner.forks.isEmpty;
+  }
+
+  fork(snapshot: number): number {
+    return this.#owner.forks.make(snapshot);
+  }
+
+  /** The server of a fork. @throws UserError if there is none with this number */
+  serverOf(fork: number): SessionServer {
+    const server = this.#owner.forks.find(fork).#server;
+    if (server === null) throw new Error("a fork has no server");
+    return server;
+  }
+
+  /** The last fork may have ended. */
+  onForkEnd(): void {
+    this.#server?.onWorkEnd();
+  }
+
+  /** Ends the session; its clients get the reason. */
+  end(reason: string): void {
+    this.#server?.end(reason);
   }
 
   /** Starts to serve clients. */

@@ -72,6 +72,7 @@ const OTHER_OPS = [
   "snapshot",
   "rollback",
   "snapshots",
+  "fork",
   "deleteSnapshot",
   "extend",
   "kill",
@@ -97,6 +98,12 @@ export interface SessionOwner extends RolledBackSandbox {
   stats(): StatsMessage;
   processes(): ProcessInfo[];
   debug(): string;
+  /** The sandbox has forks. */
+  readonly hasForks: boolean;
+  /** Makes a fork of a snapshot: its number. @throws UserError */
+  fork(snapshot: number): number;
+  /** @throws UserError if there is no fork with this number */
+  serverOf(fork: number): SessionServer;
 }
 
 export class SessionServer extends Waiter implements ConnectionOwner {
@@ -106,7 +113,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   readonly #owner: SessionOwner;
   readonly #platform: string;
   readonly #connections: Set<Connection> = new Set();
-  /** The connection of the process that made the sandbox; null: it is gone. */
+  /** The connection of the process that made the sandbox; null: it is gone, or this is a fork. */
   #first: Connection | null = null;
   readonly #listener: number;
   readonly #deadline: EndTimer;
@@ -132,6 +139,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     this.#idle = new EndTimer(this, "the sandbox was idle for longer than its limit");
     if (listener >= 0) this.host.watch(listener, EPOLLIN, this);
     session.workListener = this;
+    if (input < 0) return;
     this.#first = new Connection(this, input, output, true);
     this.#connections.add(this.#first);
   }
@@ -204,9 +212,24 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     return recvFds(socket, into, MSG_DONTWAIT);
   }
 
-  greet(hello: JsonNode): object {
+  greet(hello: JsonNode, connection: Connection): object {
     requireVersion(hello);
-    return this.#info();
+    const fork = hello.member("fork");
+    if (fork.isAbsent) return this.#info();
+    const server = this.#owner.serverOf(fork.integer(1, Number.MAX_SAFE_INTEGER));
+    server.#admit(connection);
+    this.#connections.delete(connection);
+    return server.#info();
+  }
+
+  /** A client that the sandbox's server has accepted. @throws UserError */
+  #admit(connection: Connection): void {
+    if (this.#connections.size >= CONNECTIONS_MAX) {
+      throw new RequestError("Limit", `a fork has at most ${CONNECTIONS_MAX} connections`);
+    }
+    this.#connections.add(connection);
+    connection.leave();
+    connection.take(this);
   }
 
   openChannel(port: ChannelPort, request: JsonNode, fds: RequestFds): Channel {
@@ -251,6 +274,8 @@ export class SessionServer extends Waiter implements ConnectionOwner {
         return new RollbackChannel(this.#owner, port, request);
       case "snapshots":
         return new AnsweredChannel(port, { snapshots: this.#owner.snapshots.list });
+      case "fork":
+        return new AnsweredChannel(port, { fork: this.#owner.fork(readSnapshot(request)) });
       case "deleteSnapshot":
         this.#owner.snapshots.delete(readSnapshot(request));
         return new AnsweredChannel(port, {});
@@ -299,6 +324,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   onWorkEnd(): void {
     const { idleMs } = this.#spec;
     if (idleMs === null || this.#hasEnded || this.#session.programs.size > 0) return;
+    if (this.#owner.hasForks) return;
     for (const connection of this.#connections) if (connection.isBusy) return;
     this.timers.arm(this.#idle, this.#session.kernel.now() + idleMs * NS_A_MS);
   }
@@ -307,8 +333,12 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   end(reason: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    const error = { code: "Gone", message: reason } as const, isFork = this.#listener < 0;
     for (const connection of [...this.#connections]) {
-      connection.endWith({ code: "Gone", message: reason });
+      // The kernel of a fork may have failed: nothing in it is touched.
+      if (isFork) connection.failRequests(error, null);
+      connection.endWith(error);
+      if (isFork) connection.close();
     }
     this.#owner.onSessionEnd();
   }

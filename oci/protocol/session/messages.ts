@@ -65,6 +65,8 @@ export interface CreateMessage {
 /** HELLO of every other client, on the sandbox's socket. */
 export interface AttachMessage {
   readonly protocol: number;
+  /** The number of a fork of the sandbox; absent: the sandbox itself. */
+  readonly fork?: number;
 }
 
 /** HELLO of the sandbox: its answer to either. */
@@ -224,6 +226,11 @@ export type Request =
   | { readonly op: "rollback"; readonly snapshot: number }
   /** RESULT { snapshots: SnapshotInfo[] }. */
   | { readonly op: "snapshots" }
+  /**
+   * A further sandbox goes on from a snapshot, beside this one. RESULT { fork }: its number, for
+   * {@linkcode AttachMessage}.
+   */
+  | { readonly op: "fork"; readonly snapshot: number }
   | { readonly op: "deleteSnapshot"; readonly snapshot: number }
   /** The sandbox ends `timeoutMs` from now; null: never. RESULT { deadlineMs }. */
   | { readonly op: "extend"; readonly timeoutMs: number | null }
