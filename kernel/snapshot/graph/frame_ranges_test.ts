@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FrameRanges, rangesWithout } from "./frame_ranges.ts";
+import { FrameRanges, rangesOutside, rangesWithout } from "./frame_ranges.ts";
 
 /** Ranges of the frames that have an "x". */
 function rangesOf(text: string): FrameRanges {
@@ -27,3 +27,11 @@ for (
     assertEquals(text.join("").trimEnd(), left);
   });
 }
+
+Deno.test("ranges outside of others lack their frames", () => {
+  const range = (first: number, count: number) => ({ first, count });
+  const all = [range(0, 10), range(20, 5), range(30, 2)];
+  assertEquals(rangesOutside(all, []), all);
+  const others = [range(0, 2), range(4, 1), range(8, 2), range(20, 5), range(31, 1)];
+  assertEquals(rangesOutside(all, others), [range(2, 2), range(5, 3), range(30, 1)]);
+});
