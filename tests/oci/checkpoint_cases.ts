@@ -1,6 +1,6 @@
 /**
  * Containers that are saved in a file and go on from it. runc needs CRIU for that, so it is not
- * asked. Not a test. Neighbour: tests/real (programs that are saved).
+ * asked. Not a test. Neighbour: tests/real/saved_test.ts (programs that are saved).
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

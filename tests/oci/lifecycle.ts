@@ -132,13 +132,13 @@ export class Lifecycle {
   }
 
   /** Waits for a process that has come to us: its exit code as a shell has it. */
-  async reap(pid = this.pid): Promise<number> {
+  async reap(pid = this.pid, withinMs = SOON_MS): Promise<number> {
     let code = -1;
     const isGone = await eventually(() => {
       if (syscall(SYS_wait4, pid, scratch.area(0), __WALL | WNOHANG, 0) !== pid) return false;
       code = exitCodeOf(scratch.dv.getInt32(scratch.areaOffset(0), true));
       return true;
-    }, SOON_MS);
+    }, withinMs);
     if (!isGone) throw new Error(`process ${pid} does not end`);
     return code;
   }
