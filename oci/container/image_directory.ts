@@ -62,18 +62,24 @@ export class NewImage {
    * @throws UserError
    */
   publish(): void {
-    let r = this.#isNamed ? 0 : this.#link();
-    if (r >= 0) r = this.#mark();
-    if (r >= 0) {
-      const [from, to] = [scratch.cstr(this.#temporary, 0), scratch.cstr(IMAGE, 1)];
-      r = syscall(SYS_renameat, this.#dir, from, this.#dir, to);
+    let r = this.#mark();
+    // Only a snapshot that replaces an earlier one has a second name for a moment.
+    if (r >= 0) r = this.#isNamed ? -E.EEXIST : this.#link(IMAGE);
+    if (r === -E.EEXIST) {
+      r = this.#isNamed ? 0 : this.#link(this.#temporary);
+      if (r >= 0) r = this.#rename();
     }
     if (r >= 0) return;
     throw new UserError(`--image-path: cannot name ${this.#path}/${IMAGE}: ${errnoText(r)}`);
   }
 
-  #link(): number {
-    const from = scratch.cstr(`/proc/self/fd/${this.fd}`, 0), to = scratch.cstr(this.#temporary, 1);
+  #rename(): number {
+    const [from, to] = [scratch.cstr(this.#temporary, 0), scratch.cstr(IMAGE, 1)];
+    return syscall(SYS_renameat, this.#dir, from, this.#dir, to);
+  }
+
+  #link(name: string): number {
+    const from = scratch.cstr(`/proc/self/fd/${this.fd}`, 0), to = scratch.cstr(name, 1);
     return syscall(SYS_linkat, F.AT_FDCWD, from, this.#dir, to, F.AT_SYMLINK_FOLLOW);
   }
 

@@ -12,6 +12,7 @@ import {
   UnsupportedError,
 } from "../../mod.ts";
 import { PLATFORM, ROOT } from "../harness/dvisor.ts";
+import { isRoot, named, noUsers } from "../harness/machine.ts";
 
 const OPTIONS = { binary: join(ROOT, "dist/dvisor"), platform: PLATFORM };
 const SOON_MS = 20_000, ROLLBACKS = 100, FORKS = 8;
@@ -20,6 +21,10 @@ const COUNT = "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.02; do
 /** The number that the counting program has written last. */
 async function countOf(box: Sandbox): Promise<number> {
   return Number(await box.fs.readTextFile("/tmp/count"));
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ ...named(name, isRoot ? null : noUsers), fn });
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -55,7 +60,7 @@ async function addFiles(box: Sandbox, from: number, wanted: number): Promise<voi
   }
 }
 
-Deno.test("library: a rollback brings files, jobs and their memory back", async () => {
+test("library: a rollback brings files, jobs and their memory back", async () => {
   await using box = await Sandbox.create(OPTIONS);
   await box.fs.writeFile("/tmp/kept", "first");
   await box.spawn(["sh", "-c", FILES], { detached: true });
@@ -85,7 +90,7 @@ Deno.test("library: a rollback brings files, jobs and their memory back", async 
   await addFiles(box, 5, 6);
 });
 
-Deno.test("library: many rollbacks leave no memory, and snapshots go in any order", async () => {
+test("library: many rollbacks leave no memory, and snapshots go in any order", async () => {
   await using box = await Sandbox.create(OPTIONS);
   await box.spawn(["sh", "-c", COUNT], { detached: true });
   await until("the program counts", () => box.fs.exists("/tmp/count"));
@@ -105,12 +110,12 @@ Deno.test("library: many rollbacks leave no memory, and snapshots go in any orde
   assertEquals(await box.snapshots(), []);
 });
 
-Deno.test("library: a sandbox with the network of the host has no snapshots", async () => {
+test("library: a sandbox with the network of the host has no snapshots", async () => {
   await using box = await Sandbox.create({ ...OPTIONS, network: "host" });
   await assertRejects(() => box.snapshot(), UnsupportedError, "network of the host");
 });
 
-Deno.test("library: forks go on from a snapshot, and none sees another one", async () => {
+test("library: forks go on from a snapshot, and none sees another one", async () => {
   await using box = await Sandbox.create(OPTIONS);
   await box.fs.writeFile("/tmp/kept", "first");
   await box.spawn(["sh", "-c", COUNT], { detached: true });
@@ -158,7 +163,7 @@ Deno.test("library: forks go on from a snapshot, and none sees another one", asy
   await Promise.all(left);
 });
 
-Deno.test("library: a fork that fails leaves none, and deleted snapshots have none", async () => {
+test("library: a fork that fails leaves none, and deleted snapshots have none", async () => {
   await using box = await Sandbox.create(OPTIONS);
   const snapshot = await box.snapshot();
   await assertRejects(() => snapshot.fork(0), InvalidArgumentError, "count");

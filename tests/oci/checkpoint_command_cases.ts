@@ -270,7 +270,9 @@ const REFUSED: readonly LifecycleCase[] = [
         await countsOn(t);
       }
       await checkpoint(t);
-      assertEquals(filesOf(imageOf(t)), ["dvisor.dvsnap", "inventory.img"]);
+      // A command that is killed while it replaces a snapshot may leave a second name.
+      const names = filesOf(imageOf(t)).filter((name) => !name.startsWith("dvisor.dvsnap."));
+      assertEquals(names, ["dvisor.dvsnap", "inventory.img"]);
       await restore(t);
       await countsOn(t);
     },

@@ -10,11 +10,19 @@ const NOT_RUNC = "it needs CRIU";
 const KILLED = 128 + SIGKILL;
 const SOON_MS = 10_000;
 
-/** A port of the loopback that nothing has. */
+/** A port of the loopback that nothing has, and that no connection gets by itself. */
 function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }), { port } = listener.addr;
-  listener.close();
-  return port;
+  const [least = 32768] = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range")
+    .trim().split(/\s+/).map(Number);
+  for (;;) {
+    const port = 1024 + Math.floor(Math.random() * (Math.max(least, 2048) - 1024));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 async function fetched(port: number): Promise<string> {
@@ -39,6 +47,16 @@ async function accepted(listener: Deno.TcpListener): Promise<Deno.TcpConn> {
   } finally {
     clearTimeout(end);
   }
+}
+
+/** Waits until the server's processes for connections have ended. */
+async function servesNone(t: Lifecycle): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const [, ...processes] = (await t.must("ps", t.id)).trim().split("\n");
+    if (processes.length === 1) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("a connection does not end");
 }
 
 function checkpoint(t: Lifecycle, ...options: string[]) {
@@ -67,6 +85,7 @@ const CASES: readonly LifecycleCase[] = [
       await Deno.writeTextFile(`${t.bundle.root}/page`, "hello");
       await t.running(`exec /bin/busybox httpd -f -p 127.0.0.1:${port} -h /`);
       assertEquals(await fetched(port), "hello");
+      await servesNone(t);
       await taken(t);
       await restored(t);
       assertEquals(await fetched(port), "hello");

@@ -33,6 +33,11 @@ class Master {
     this.#fd = fd;
   }
 
+  /** Whether it has been read already. */
+  shows(pattern: RegExp): boolean {
+    return pattern.test(this.#text);
+  }
+
   async until(pattern: RegExp): Promise<void> {
     const buffer = allocBuffer(4096), end = performance.now() + SOON_MS;
     while (!pattern.test(this.#text)) {

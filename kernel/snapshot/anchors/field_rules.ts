@@ -2,7 +2,9 @@
 
 import type { Account } from "../../core/account.ts";
 import type { Quota } from "../../core/quota.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
 import type { FieldRule } from "../graph/class_row.ts";
+import { Refusal } from "../graph/graph_error.ts";
 
 /** The value at a path of fields of the object. */
 export function at(path: string): FieldRule {
@@ -59,4 +61,11 @@ export const NO_FRAME = { value: -1 } as const;
 export interface MadeFields {
   readonly made: { readonly prototype: object };
   readonly fields: Readonly<Record<string, FieldRule>>;
+}
+
+/** @returns arena offset of a page that the kernel works with */
+export function scratchPage(frames: FrameAllocator): number {
+  const off = frames.alloc(1);
+  if (off < 0) throw new Refusal("there is no memory for a page of the kernel");
+  return off;
 }

@@ -24,7 +24,7 @@ import { TreeScan } from "../../fs/gofer/tree_scan.ts";
 import { readUnnamed } from "../../fs/gofer/unnamed_bytes.ts";
 import type { AnchorRule, ConvertedField, FieldRule } from "../graph/class_row.ts";
 import { Refusal } from "../graph/graph_error.ts";
-import { fresh, made, type MadeFields, NONE, ZERO } from "./field_rules.ts";
+import { fresh, made, type MadeFields, NONE, scratchPage, ZERO } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Stages of fields: of what a file system has, and last its connection. */
@@ -71,6 +71,7 @@ const DONATED: Readonly<ConvertedField> = {
     Reflect.set(fs, "donated", saved);
     const found = reconnect(fs, fs.client, fs.attachName, options);
     if (typeof found === "number") {
+      disconnect(fs);
       const { client: { name }, attachName } = fs;
       throw new Refusal(`the file server of "${name}" has no tree ${attachName}: error ${-found}`);
     }
@@ -129,7 +130,7 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
       fids: made(({ client }: GoferFs) => new FidCache(client)),
       idle: IDLE,
       inodes: fresh(() => new Map()),
-      iovFrame: made(({ ctx: { frames } }: GoferFs) => frames.alloc(1)),
+      iovFrame: made(({ ctx: { frames } }: GoferFs) => scratchPage(frames)),
       listings: fresh(() => new ListingCache()),
       opens: made((fs: GoferFs) => new OpenAhead(fs)),
       rootFid: NO_NUMBER,

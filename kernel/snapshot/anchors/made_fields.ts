@@ -51,6 +51,7 @@ import {
   type MadeFields,
   NO_FRAME,
   NONE,
+  scratchPage,
   uncharged,
   ZERO,
 } from "./field_rules.ts";
@@ -107,7 +108,7 @@ export const MADE_FIELDS: readonly MadeFields[] = [
     made: MemoryContext,
     fields: {
       bounce: made((ctx: { arena: Arena; frames: FrameAllocator }) =>
-        ctx.arena.base + ctx.frames.alloc(1)
+        ctx.arena.base + scratchPage(ctx.frames)
       ),
       moveFrame: NO_FRAME,
       tlbs: fresh(() => new TlbPool()),

@@ -32,7 +32,7 @@ import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
 import type { SavedGuest } from "../snapshot/guest_records.ts";
 import type { ImageFile } from "../snapshot/image_file.ts";
 import { RequestError } from "../../protocol/request_error.ts";
-import { UserError } from "../../user_error.ts";
+import { explain, UserError } from "../../user_error.ts";
 import {
   busy,
   type MadeKernel,
@@ -304,12 +304,14 @@ class Rollback implements StandstillListener {
     this.#isDone = true;
     try {
       this.#replace();
-      this.#listener.onRolledBack();
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      const isKnown = error instanceof UserError;
+      this.#listener.onFailed(isKnown ? error : new RequestError("Failed", explain(error)));
+      if (!isKnown) throw error;
       this.#kernel.loop.quiescence.resume();
-      this.#listener.onFailed(error);
+      return;
     }
+    this.#listener.onRolledBack();
   }
 
   onSandboxEnd(): void {

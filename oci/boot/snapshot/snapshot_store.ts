@@ -7,6 +7,7 @@
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { ReportSink } from "../../../kernel/containment.ts";
 import type { LineLog } from "../../../kernel/core/line_log.ts";
+import { endKernel } from "../../../kernel/kernel_end.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
 import { EndsOfSpaces } from "../../../kernel/mm/memory_context.ts";
@@ -154,7 +155,10 @@ export class SnapshotStore {
       });
     });
     const guest = guests.find(isSavedGuest);
-    if (guest === undefined) throw new Error("the snapshot has no guest");
+    if (guest === undefined) {
+      endKernel(kernel);
+      throw new RequestError("Failed", "the snapshot has no guest");
+    }
     if (vdso !== null && clocks !== null) {
       host.guestClock = new GuestClock(arena, vdso, { ...clocks });
     }

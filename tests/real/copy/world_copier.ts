@@ -29,6 +29,8 @@ export const MARK = "copies of the world: ";
 /** How often the world is copied for one request, and how long it runs in between at most, ms. */
 export const COPIES = 100;
 const RUN_MS = 10;
+/** How long a copy waits for the end of the kernels before. */
+const PATIENCE_MS = 200;
 const REQUEST = "stop ";
 
 export interface CopyReport {
@@ -82,6 +84,9 @@ class WorldCopier implements StandstillListener {
   look(): void {
     const { loop: { quiescence }, pids } = this.kernel, now = performance.now();
     if (quiescence.isAsked || now < this.#nextMs) return;
+    // Threads of the kernels before may end late: their frames are no growth.
+    const { memory: { frames } } = this.kernel, isLate = now > this.#nextMs + PATIENCE_MS;
+    if (!isLate && frames.pool.heldBytes !== frames.usedBytes) return;
     for (const task of pids.tasks.values()) {
       if (!task.comm.startsWith(REQUEST)) continue;
       this.#isBusy = true;
