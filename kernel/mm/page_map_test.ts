@@ -21,7 +21,7 @@ Deno.test("renumber moves frames, and leaves out patched pages and what is only 
         expected.push([page, 2, frame < 0 ? -1 : frame + 7, -1, flags]);
       }
     }
-    map.renumber((frame) => frame + 7);
+    map.renumber({ of: (frame) => frame + 7, run: (_frame, most) => most });
     map.insert(4000, 1, 3, -1, 0);
     expected.push([4000, 1, 3, -1, 0]);
     const found = expected.map((_, i) => [
@@ -30,4 +30,23 @@ Deno.test("renumber moves frames, and leaves out patched pages and what is only 
     assertEquals(found, expected.sort((a, b) => a[0]! - b[0]!));
     assertEquals(map.length, expected.length);
   }
+});
+
+Deno.test("renumber splits an extent whose frames are apart in the copy", () => {
+  const map = new PageMap(TEST_ACCOUNT);
+  map.insert(10, 6, 100, -1, PAGE_COW);
+  map.insert(20, 2, 300, -1, PAGE_COW);
+  // Frames 102 and 103 have copies of their own.
+  const own = (frame: number) => frame >= 102 && frame < 104;
+  map.renumber({
+    of: (first) => own(first) ? first + 1000 : first,
+    run(first, most) {
+      let n = 1;
+      while (n < most && own(first + n) === own(first)) n++;
+      return n;
+    },
+  });
+  const found = [0, 1, 2, 3].map((i) => [map.start(i), map.count(i), map.frame(i)]);
+  assertEquals(found, [[10, 2, 100], [12, 2, 1102], [14, 2, 104], [20, 2, 300]]);
+  assertEquals(map.length, 4);
 });

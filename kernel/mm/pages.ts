@@ -43,6 +43,14 @@ export const CHANGE_EXTENTS = 2;
 /** Arrays of which less than this part is used are made smaller. */
 const LEAST_USED = 1 / 8;
 
+/** The numbers that frames have in a copy of the kernel. */
+interface NewFrames {
+  /** Of the first of `count` frames whose numbers follow each other. */
+  of(first: number, count: number): number;
+  /** How many of `most` frames have numbers that follow each other, at least 1. */
+  run(first: number, most: number): number;
+}
+
 /**
  * The extents are in arrays with a gap at the place of the last insertion or removal, so that the
  * next change near by moves few extents, however many there are.
@@ -206,9 +214,11 @@ export class PageMap {
   /**
    * For the map of a copy of a kernel, which nothing is mapped from yet: frames get other numbers,
    * patched pages are the file's own again, and shadows are reserved when they are needed. What has
-   * only a shadow is left out, as in a fork.
+   * only a shadow is left out, as in a fork. An extent whose frames are apart in the copy becomes
+   * several.
    */
-  renumber(numberOf: (frame: number) => number): void {
+  renumber(numbers: NewFrames): void {
+    this.splitApart(numbers);
     const { starts, counts, frames, shadows, bits } = this;
     this.moveGap(this.length);
     let kept = 0;
@@ -218,13 +228,22 @@ export class PageMap {
       if (isLeftOut || (flags & PAGE_PATCHED) !== 0) continue;
       starts[kept] = starts[i]!;
       counts[kept] = counts[i]!;
-      frames[kept] = frame < 0 ? -1 : numberOf(frame);
+      frames[kept] = frame < 0 ? -1 : numbers.of(frame, counts[i]!);
       shadows[kept] = -1;
       bits[kept++] = flags;
     }
     this.room += this.length - kept;
     this.length = this.gap = kept;
     this.hint = 0;
+  }
+
+  private splitApart(numbers: NewFrames): void {
+    for (let i = 0; i < this.length; i++) {
+      const frame = this.frame(i), count = this.count(i);
+      if (frame < 0 || (this.flags(i) & PAGE_PATCHED) !== 0) continue;
+      const together = numbers.run(frame, count);
+      if (together < count) this.splitAt(this.start(i) + together);
+    }
   }
 
   /** Merges neighbours within extents [from, to). */

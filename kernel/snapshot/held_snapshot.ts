@@ -17,7 +17,7 @@ import type { FileWindows } from "../mm/windows.ts";
 import type { CpuInfo } from "../proc/fs/cpu_info.ts";
 import type { Surroundings } from "./anchors/surroundings.ts";
 import type { ClassTable } from "./graph/class_table.ts";
-import { type FrameRange, rangesOutside } from "./graph/frame_ranges.ts";
+import { type FrameRange, rangesOutside, runAmong } from "./graph/frame_ranges.ts";
 import { Refusal } from "./graph/graph_error.ts";
 import { holdRecords, releaseRecords } from "./shared_records.ts";
 import { decodeWorld, encodeWorld, type WorldImage, type WorldRoot } from "./world_image.ts";
@@ -107,6 +107,7 @@ export class HeldSnapshot {
       }
       const root = decodeWorld(this.image, this.table, surroundings, {
         numberOf: (frame) => numbers.get(frame) ?? frame,
+        runOf: (first, most) => runAmong(written, first, most),
         hold: (first, count) => frames.share(first * PAGE_SIZE, count),
       });
       for (const [i, { count }] of written.entries()) frames.release(copies[i]! * PAGE_SIZE, count);
@@ -126,7 +127,11 @@ export class HeldSnapshot {
         while (frames.dropRest(Infinity));
         throw new Refusal("there is no memory for the buffers of the snapshot");
       }
-      copy(base + at, base + from[i]! * PAGE_SIZE, count * PAGE_SIZE);
+      const bytes = count * PAGE_SIZE;
+      if (copy(base + at, base + from[i]! * PAGE_SIZE, bytes) < bytes) {
+        while (frames.dropRest(Infinity));
+        throw new Refusal("the host has no memory for the buffers of the snapshot");
+      }
       return at / PAGE_SIZE;
     });
   }

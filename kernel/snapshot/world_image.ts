@@ -14,8 +14,9 @@ import { readStoppedClocks, resumeClocks, type StoppedClocks } from "./clocks.ts
 import { settleFiles, settleRecords } from "./settle_files.ts";
 import { ImageError } from "./graph/byte_reader.ts";
 import type { ClassTable } from "./graph/class_table.ts";
-import { type CopiedFrames, decodeGraph } from "./graph/decoder.ts";
+import { decodeGraph } from "./graph/decoder.ts";
 import { type EncodedGraph, encodeGraph, type EncodeOptions } from "./graph/encoder.ts";
+import { type CopiedFrames, numberOf, runOf } from "./graph/frame_numbers.ts";
 import { type FrameRange, rangesWithout } from "./graph/frame_ranges.ts";
 
 /** What an image is made of. */
@@ -38,6 +39,9 @@ interface WorldFacts {
   readonly hidesProcessors: boolean;
 }
 
+/** LIMIT: bytes of files without a name in an image. */
+const UNNAMED_MAX = 64 << 20;
+
 /**
  * @throws GraphError if the kernel holds what the table does not know
  * @throws RefusedError if it holds what cannot be taken along
@@ -48,7 +52,8 @@ export function encodeWorld(root: WorldRoot, table: ClassTable, how: EncodeOptio
   const clocks = readStoppedClocks(host), hidesProcessors = memory.hidesProcessors;
   if (how.isInProcess !== true) settleFiles(root.kernel.vfs);
   settleRecords(root.kernel.vfs);
-  const { bytes, kept, frames, written } = encodeGraph(root, table, how);
+  const fileRoom = { bytes: UNNAMED_MAX };
+  const { bytes, kept, frames, written } = encodeGraph(root, table, { ...how, fileRoom });
   return {
     bytes,
     kept,
@@ -102,11 +107,15 @@ function withVdso(
   if (here === null || !isSameImage(here, there)) {
     throw new Error("the guests of the image have the vDSO of another version");
   }
-  const { first, count } = pagesOf(there), by = pagesOf(here).first - first;
+  const { first, count } = pagesOf(there), end = first + count, by = pagesOf(here).first - first;
   return {
     numberOf(frame) {
-      if (frame >= first && frame < first + count) return frame + by;
-      return frames.numberOf?.(frame) ?? frame;
+      return frame >= first && frame < end ? frame + by : numberOf(frames, frame);
+    },
+    // The frames of the vDSO are no frames of the image.
+    runOf(frame, most) {
+      if (frame >= first && frame < end) return Math.min(most, end - frame);
+      return runOf(frames, frame, frame < first ? Math.min(most, first - frame) : most);
     },
     hold: (held, pages) => frames.hold(held, pages),
   };

@@ -220,11 +220,14 @@ export class Sandbox
       savedGuests: () => this.#savedGuests(),
       onTaken: () => this.#endInSnapshot(),
     }, listener);
-    const isBegun = kernel.loop.quiescence.request(checkpoint);
-    if (isBegun) return;
+    const { isRegular } = file;
+    if (isRegular && kernel.loop.quiescence.request(checkpoint)) return;
     file.close();
     verdict.close();
-    throw new UserError("the sandbox is being saved already, or it ends");
+    const why = isRegular
+      ? "the sandbox is being saved already, or it ends"
+      : "a snapshot is saved in a regular file";
+    throw new UserError(why);
   }
 
   get #kind(): "container" | "session" | "do" {

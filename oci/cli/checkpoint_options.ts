@@ -101,7 +101,7 @@ export function withWorkLog(directory: string | null, name: string, work: () => 
   const write = (text: string) => {
     try {
       Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-      Deno.writeTextFileSync(`${directory}/${name}`, `${text}\n`, { mode: 0o600 });
+      replaceText(`${directory}/${name}`, `${text}\n`);
     } catch (cause) {
       throw new UserError(`--work-path: cannot write ${directory}/${name}`, undefined, cause);
     }
@@ -113,4 +113,14 @@ export function withWorkLog(directory: string | null, name: string, work: () => 
     write(`Error: ${explain(error)}`);
     throw error;
   }
+}
+
+/** Writes a file that only its owner may read, in place of one with its name or a link. */
+function replaceText(path: string, text: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  Deno.writeTextFileSync(path, text, { mode: 0o600, createNew: true });
 }

@@ -85,8 +85,12 @@ export function saveTo(
     const saved = ask(options, [image.fd, verdict]);
     image.publish();
     image.close();
-    if (!options.leaveRunning) write(ours, addressOf(allocBuffer(1)), 1);
-    return saved;
+    const isTaken = options.leaveRunning || write(ours, addressOf(allocBuffer(1)), 1) === 1;
+    if (isTaken) return saved;
+    throw new UserError(
+      `the sandbox has gone on, as its file took too long to be named: ${directory} has what it ` +
+        "was before",
+    );
   } catch (error) {
     image.discard();
     throw error;

@@ -9,7 +9,7 @@ import * as E from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { SYS_linkat, SYS_renameat, SYS_unlinkat } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
-import { close, openat, write } from "../../ffi/sys/files.ts";
+import { close, fsync, openat, write } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { errnoText } from "../file_error.ts";
 import { UserError } from "../user_error.ts";
@@ -62,13 +62,16 @@ export class NewImage {
    * @throws UserError
    */
   publish(): void {
-    let r = this.#mark();
+    // What is saved ends here: a crash of the host must not take the file along.
+    let r = fsync(this.fd);
+    if (r >= 0) r = this.#mark();
     // Only a snapshot that replaces an earlier one has a second name for a moment.
     if (r >= 0) r = this.#isNamed ? -E.EEXIST : this.#link(IMAGE);
     if (r === -E.EEXIST) {
       r = this.#isNamed ? 0 : this.#link(this.#temporary);
       if (r >= 0) r = this.#rename();
     }
+    if (r >= 0) fsync(this.#dir);
     if (r >= 0) return;
     throw new UserError(`--image-path: cannot name ${this.#path}/${IMAGE}: ${errnoText(r)}`);
   }
@@ -153,7 +156,8 @@ function openDirectory(path: string): number {
  */
 export function openImage(directory: string): number {
   const path = resolve(directory), file = `${path}/${IMAGE}`;
-  const fd = openat(F.AT_FDCWD, file, F.O_RDONLY | F.O_CLOEXEC);
+  // Without waiting for a writer of a FIFO; the boot process refuses what is no regular file.
+  const fd = openat(F.AT_FDCWD, file, F.O_RDONLY | F.O_NOFOLLOW | F.O_NONBLOCK | F.O_CLOEXEC);
   if (fd >= 0) return fd;
   if (fd === -E.ENOENT && isThere(path)) {
     throw new UserError(`--image-path: ${path} has no checkpoint of dvisor: there is no ${IMAGE}`);

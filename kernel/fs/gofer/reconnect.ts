@@ -65,6 +65,8 @@ export interface ReconnectOptions {
    * number and its time of birth count too.
    */
   readonly isCopy: boolean;
+  /** A file that was replaced by another one is lost, too: default false. */
+  readonly losesReplaced?: boolean;
 }
 
 /**
@@ -298,6 +300,10 @@ class Reconnection {
       return false;
     }
     const change = this.compared.has(inode) ? null : this.changeOf(inode, attr);
+    if (change === "replaced" && this.options.losesReplaced === true) {
+      this.lose(inode, change, 0);
+      return false;
+    }
     if (change !== null) this.report(inode, change, 0);
     this.compared.add(inode);
     this.fs.adopt(inode, attr);

@@ -9,18 +9,16 @@ import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { copyFromBuffer, copyToBuffer, store64 } from "../../../ffi/mem/native_memory.ts";
 import type { GoferRegular } from "./regular.ts";
 
-/** LIMIT: bytes of one file. A larger one is lost. */
-const MAX_BYTES = 64 << 20;
 /** Pages of one transfer. */
 const PAGES = 256;
 
-/** All bytes of a file that is open; null: they are too many, or cannot be read. */
-export function readUnnamed(inode: GoferRegular): Uint8Array<ArrayBuffer> | null {
+/** All bytes of a file that is open; null: they are more than `max`, or cannot be read. */
+export function readUnnamed(inode: GoferRegular, max: number): Uint8Array<ArrayBuffer> | null {
   const { ctx: { host }, client } = inode.fs;
   const fd = inode.fid < 0 ? -1 : client.openFd(inode.fid, O_RDONLY);
   if (fd < 0) return null;
   const size = host.fileSize(fd);
-  const bytes = size < 0 || size > MAX_BYTES ? null : new Uint8Array(size);
+  const bytes = size < 0 || size > max ? null : new Uint8Array(size);
   const isRead = bytes !== null && transfer(inode, fd, bytes, false) === 0;
   host.close(fd);
   return isRead ? bytes : null;

@@ -62,6 +62,7 @@ export function encodeLab(lab: Original, { files, mm }: Kept): EncodedGraph {
   const { ctx, fs, vfs, root: { account, fs: context, files: table } } = lab;
   return encodeGraph([account, ctx, fs, vfs, context, table, mm, ...files], LAB_TABLE, {
     isThorough: true,
+    fileRoom: { bytes: 64 << 20 },
   });
 }
 

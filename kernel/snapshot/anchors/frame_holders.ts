@@ -7,6 +7,7 @@
 import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { FrameCharges } from "../../cgroup/charges.ts";
 import type { FrameRule, FrameVisitor } from "../graph/class_row.ts";
+import type { FrameNumbers } from "../graph/frame_numbers.ts";
 import { PAGE_PATCHED, type PageMap } from "../../mm/pages.ts";
 
 /** Frames are arena page numbers. */
@@ -14,7 +15,7 @@ interface FrameHolder {
   /** The fields with their numbers. */
   readonly holds: readonly string[];
   frames(object: object, visit: FrameVisitor): void;
-  renumber(object: object, numberOf: (frame: number) => number): void;
+  renumber(object: object, numbers: FrameNumbers): void;
 }
 
 /** Contiguous frames from the arena offset in one field on. */
@@ -25,9 +26,10 @@ function stretch(field: string, pagesOf: (object: object) => number): FrameHolde
       const base: number = Reflect.get(object, field);
       if (base >= 0) visit(base / PAGE_SIZE, pagesOf(object));
     },
-    renumber(object, numberOf) {
+    renumber(object, numbers) {
       const base: number = Reflect.get(object, field);
-      if (base >= 0) Reflect.set(object, field, numberOf(base / PAGE_SIZE) * PAGE_SIZE);
+      if (base < 0) return;
+      Reflect.set(object, field, numbers.of(base / PAGE_SIZE, pagesOf(object)) * PAGE_SIZE);
     },
   };
 }
@@ -39,9 +41,9 @@ function both(one: FrameHolder, other: FrameHolder): FrameHolder {
       one.frames(object, visit);
       other.frames(object, visit);
     },
-    renumber(object, numberOf) {
-      one.renumber(object, numberOf);
-      other.renumber(object, numberOf);
+    renumber(object, numbers) {
+      one.renumber(object, numbers);
+      other.renumber(object, numbers);
     },
   };
 }
@@ -69,9 +71,9 @@ const FILE_PAGES: FrameHolder = {
       }
     }
   },
-  renumber(object, numberOf) {
+  renumber(object, numbers) {
     for (const piece of piecesOf(object)) {
-      for (const [i, frame] of piece.entries()) if (frame >= 0) piece[i] = numberOf(frame);
+      for (const [i, frame] of piece.entries()) if (frame >= 0) piece[i] = numbers.of(frame, 1);
     }
   },
 };
@@ -86,7 +88,7 @@ const PAGE_MAP: FrameHolder = {
       if (isHeld) visit(map.frame(i), map.count(i));
     }
   },
-  renumber: (object, numberOf) => (object as PageMap).renumber(numberOf),
+  renumber: (object, numbers) => (object as PageMap).renumber(numbers),
 };
 
 /** The part of SharedAnon that the rule uses. */
@@ -101,9 +103,12 @@ const SHARED: FrameHolder = {
     const { pieces } = object as Pieces;
     for (const [piece, at] of pieces) visit(at / PAGE_SIZE, (object as Pieces).pagesOf(piece));
   },
-  renumber(object, numberOf) {
+  renumber(object, numbers) {
     const { pieces } = object as Pieces;
-    for (const [piece, at] of pieces) pieces.set(piece, numberOf(at / PAGE_SIZE) * PAGE_SIZE);
+    for (const [piece, at] of pieces) {
+      const pages = (object as Pieces).pagesOf(piece);
+      pieces.set(piece, numbers.of(at / PAGE_SIZE, pages) * PAGE_SIZE);
+    }
   },
 };
 
@@ -119,9 +124,12 @@ const FORK_COPIES: FrameHolder = {
     const { frames, counts } = object as Copies;
     for (const [i, first] of frames.entries()) if (counts[i]! > 0) visit(first, counts[i]!);
   },
-  renumber(object, numberOf) {
+  renumber(object, numbers) {
     const { frames, counts } = object as Copies;
-    for (const [i, first] of frames.entries()) if (counts[i]! > 0) frames[i] = numberOf(first);
+    for (const [i, first] of frames.entries()) {
+      const count = counts[i]!;
+      if (count > 0) frames[i] = numbers.of(first, count);
+    }
   },
 };
 
@@ -132,8 +140,8 @@ function whileHeld(holder: FrameHolder): FrameHolder {
     frames(object, visit) {
       if (number(object, "refs") > 0) holder.frames(object, visit);
     },
-    renumber(object, numberOf) {
-      if (number(object, "refs") > 0) holder.renumber(object, numberOf);
+    renumber(object, numbers) {
+      if (number(object, "refs") > 0) holder.renumber(object, numbers);
     },
   };
 }

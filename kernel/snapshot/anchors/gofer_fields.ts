@@ -22,7 +22,7 @@ import { disconnect, reconnect } from "../../fs/gofer/reconnect.ts";
 import { GoferRegular } from "../../fs/gofer/regular.ts";
 import { TreeScan } from "../../fs/gofer/tree_scan.ts";
 import { readUnnamed } from "../../fs/gofer/unnamed_bytes.ts";
-import type { AnchorRule, ConvertedField, FieldRule } from "../graph/class_row.ts";
+import type { AnchorRule, ConvertedField, CopyPurpose, FieldRule } from "../graph/class_row.ts";
 import { Refusal } from "../graph/graph_error.ts";
 import { fresh, made, type MadeFields, NONE, scratchPage, ZERO } from "./field_rules.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -120,6 +120,15 @@ function inUse(field: "reader" | "writer"): FieldRule {
   };
 }
 
+/** Those of a file without a name, if there is room for them; a larger file is lost. */
+function unnamedBytes(object: object, { fileRoom }: CopyPurpose): Uint8Array | null {
+  const inode = object as GoferRegular;
+  if (fileRoom === undefined || !isUnnamed(inode)) return null;
+  const bytes = readUnnamed(inode, fileRoom.bytes);
+  if (bytes !== null) fileRoom.bytes -= bytes.length;
+  return bytes;
+}
+
 export const GOFER_FIELDS: readonly MadeFields[] = [
   {
     made: GoferFs,
@@ -159,10 +168,7 @@ export const GOFER_FIELDS: readonly MadeFields[] = [
     made: GoferRegular,
     fields: {
       reader: inUse("reader"),
-      unnamedBytes: {
-        save: (inode) =>
-          isUnnamed(inode as GoferRegular) ? readUnnamed(inode as GoferRegular) : null,
-      },
+      unnamedBytes: { save: unnamedBytes },
       writer: inUse("writer"),
     },
   },

@@ -5,6 +5,7 @@
  * Functions of rules are methods, so that the rule of a class may name the class as their argument.
  */
 
+import type { FrameNumbers } from "./frame_numbers.ts";
 import type { FrameRange } from "./frame_ranges.ts";
 
 /** A class whose objects a graph may hold. */
@@ -29,7 +30,7 @@ export interface FrameRule {
    */
   readonly areWritten?: boolean;
   /** Replaces the numbers of frames that an object of a copy holds, before fields are made. */
-  renumber?(object: object, numberOf: (frame: number) => number): void;
+  renumber?(object: object, numbers: FrameNumbers): void;
   /**
    * Called when all frames of a copy are known: the object keeps something about frames of others.
    *
@@ -49,6 +50,8 @@ interface StateRule extends FrameRule {
 export interface CopyPurpose {
   /** It will be in this process. */
   readonly isInProcess?: boolean;
+  /** Bytes of files without a name that it may still take along; absent: none. */
+  readonly fileRoom?: { bytes: number };
   /**
    * Connections to programs outside are ended in it, as by a reset; without this, they are refused.
    */

@@ -25,6 +25,7 @@ import type {
 } from "./class_row.ts";
 import type { ClassTable } from "./class_table.ts";
 import * as format from "./format.ts";
+import { type CopiedFrames, FrameNumbers, numberOf } from "./frame_numbers.ts";
 import { FrameRanges } from "./frame_ranges.ts";
 import { type ImageShape, readShapes } from "./image_shape.ts";
 import { quoted } from "./quoted.ts";
@@ -37,14 +38,6 @@ interface DecodeOptions {
   /** `EncodedGraph.kept` of an image that was made in this process. */
   readonly kept?: readonly object[];
   readonly frames?: CopiedFrames;
-}
-
-/** What becomes of the frames that the objects of a copy hold. */
-export interface CopiedFrames {
-  /** The number of a frame in the copy; without it, frames have the same numbers. */
-  numberOf?(frame: number): number;
-  /** Called with the frames of each object that holds some. */
-  hold(first: number, count: number): void;
 }
 
 /**
@@ -382,14 +375,15 @@ class Decoder {
     const held = new FrameRanges(), followers: (() => void)[] = [];
     const note: FrameVisitor = (first, count) => held.add(first, count);
     const hold: FrameVisitor = (first, count) => frames.hold(first, count);
-    const numberOf = (frame: number) => frames.numberOf?.(frame) ?? frame;
+    const numbers = new FrameNumbers(frames, this.records.at);
+    const find = (frame: number) => numberOf(frames, frame);
     for (const [number, object] of this.objects.entries()) {
       const rule = this.shapes[this.kinds[number]! - format.FIRST_SHAPE]?.entry?.row.rule;
       if (rule === undefined || object === null) continue;
-      if ("follow" in rule) followers.push(() => rule.follow?.(object, held.union(), numberOf));
+      if ("follow" in rule) followers.push(() => rule.follow?.(object, held.union(), find));
       if (!("frames" in rule)) continue;
       rule.frames?.(object, note);
-      if (frames.numberOf !== undefined) rule.renumber?.(object, numberOf);
+      if (frames.numberOf !== undefined) rule.renumber?.(object, numbers);
       rule.frames?.(object, hold);
     }
     for (const follow of followers) follow();

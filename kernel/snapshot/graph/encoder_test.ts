@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { isFull } from "../../../tests/harness/machine.ts";
 import { Random } from "../../../tests/harness/seeded.ts";
+import { ImageError } from "./byte_reader.ts";
 import type { ClassRow, FieldRule } from "./class_row.ts";
 import { ClassTable } from "./class_table.ts";
 import { difference } from "./compare_testing.ts";
@@ -244,6 +245,9 @@ Deno.test("objects of a copy hold frames by the numbers of the copy", () => {
   };
   assertEquals(holdsOf(), [[10, 2], [10, 1]]);
   assertEquals(holdsOf((frame) => frame + 100), [[110, 2], [110, 1]]);
+  // Frames that are apart in the copy, or not in the image.
+  assertThrows(() => holdsOf((frame) => frame * 2), ImageError, "2 frames from 10 on");
+  assertThrows(() => holdsOf((frame) => frame === 10 ? 10 : -1), ImageError, "2 frames from 10 on");
 });
 
 Deno.test("what cannot be encoded is named with the path to it", () => {

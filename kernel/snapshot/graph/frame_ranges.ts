@@ -27,6 +27,19 @@ export class FrameRanges {
   }
 }
 
+/** Of `most` frames from `first` on: how many are in one range, or before the next one. */
+export function runAmong(ranges: readonly FrameRange[], first: number, most: number): number {
+  let low = 0, high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1, range = ranges[middle]!;
+    if (range.first + range.count <= first) low = middle + 1;
+    else high = middle;
+  }
+  const next = ranges[low];
+  if (next === undefined) return most;
+  return Math.min(most, next.first > first ? next.first - first : next.first + next.count - first);
+}
+
 /** Ranges, in order, without the frames of one. */
 export function rangesWithout(ranges: readonly FrameRange[], left: FrameRange): FrameRange[] {
   const end = left.first + left.count;

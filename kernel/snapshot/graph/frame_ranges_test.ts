@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FrameRanges, rangesOutside, rangesWithout } from "./frame_ranges.ts";
+import { FrameRanges, rangesOutside, rangesWithout, runAmong } from "./frame_ranges.ts";
 
 /** Ranges of the frames that have an "x". */
 function rangesOf(text: string): FrameRanges {
@@ -34,4 +34,12 @@ Deno.test("ranges outside of others lack their frames", () => {
   assertEquals(rangesOutside(all, []), all);
   const others = [range(0, 2), range(4, 1), range(8, 2), range(20, 5), range(31, 1)];
   assertEquals(rangesOutside(all, others), [range(2, 2), range(5, 3), range(30, 1)]);
+});
+
+Deno.test("a run of frames ends where a range begins or ends", () => {
+  const ranges = [{ first: 10, count: 5 }, { first: 20, count: 1 }];
+  const runs = [0, 9, 10, 12, 14, 15, 20, 21].map((first) => runAmong(ranges, first, 100));
+  assertEquals(runs, [10, 1, 5, 3, 1, 5, 1, 100]);
+  assertEquals(runAmong(ranges, 10, 2), 2);
+  assertEquals(runAmong([], 10, 2), 2);
 });

@@ -153,8 +153,8 @@ export const TABLE: ClassTable = new ClassTable([
   rowOf(new Frames(1, 1), {
     fate: "state",
     frames: ({ first, count }: Frames, visit) => visit(first, count),
-    renumber(held: Frames, numberOf) {
-      held.first = numberOf(held.first);
+    renumber(held: Frames, numbers) {
+      held.first = numbers.of(held.first, held.count);
     },
   }),
 ], NAMED);

@@ -35,14 +35,25 @@ class LoadedFrames {
 
   /** The number here of a frame of the image; -1: the image has no such frame. */
   numberOf(frame: number): number {
-    const held = this.#held;
-    let i = this.#run;
-    if (i >= held.length || frame < held.first(i) || frame >= held.first(i) + held.count(i)) {
-      i = this.#find(frame);
-      if (i < 0) return -1;
-      this.#run = i;
-    }
-    return this.#placed[i]! + frame - held.first(i);
+    const i = this.#runWith(frame);
+    return i < 0 ? -1 : this.#placed[i]! + frame - this.#held.first(i);
+  }
+
+  /** Of `most` frames from `first` on: how many are in one run of the image. */
+  runOf(first: number, most: number): number {
+    const held = this.#held, i = this.#runWith(first);
+    return i < 0 ? 0 : Math.min(most, held.first(i) + held.count(i) - first);
+  }
+
+  /** The run that has the frame, or -1. */
+  #runWith(frame: number): number {
+    const held = this.#held, i = this.#run;
+    const isHere = i < held.length && frame >= held.first(i) &&
+      frame < held.first(i) + held.count(i);
+    if (isHere) return i;
+    const found = this.#find(frame);
+    if (found >= 0) this.#run = found;
+    return found;
   }
 
   hold(first: number, count: number): void {

@@ -1,7 +1,7 @@
 /** A snapshot file by its descriptor, which the launcher or a command has opened. */
 
 import { EINTR, EIO } from "../../../ffi/abi/errno.ts";
-import { Stat } from "../../../ffi/abi/stat.ts";
+import { S_IFMT, S_IFREG, Stat } from "../../../ffi/abi/stat.ts";
 import { addressOf, scratch } from "../../../ffi/sys/cstring.ts";
 import { close, fstat, ftruncate, pread, pwrite } from "../../../ffi/sys/files.ts";
 import { errnoText } from "../../file_error.ts";
@@ -15,6 +15,13 @@ export class ImageFile implements SnapshotSink, SnapshotSource {
   /** @param fd which it owns */
   constructor(fd: number) {
     this.#fd = fd;
+  }
+
+  /** Whether reads and writes of it end. */
+  get isRegular(): boolean {
+    if (fstat(this.#fd, scratch.area(0)) < 0) return false;
+    const mode = scratch.dv.getUint32(scratch.areaOffset(0) + Stat.at.mode, true);
+    return (mode & S_IFMT) === S_IFREG;
   }
 
   get size(): number {

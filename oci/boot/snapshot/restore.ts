@@ -63,6 +63,7 @@ export function restoreWorld(
 ): RestoredWorld {
   const file = new ImageFile(spec.fds.image ?? -1);
   try {
+    if (!file.isRegular) throw new UserError("the snapshot is no regular file");
     return restoreFrom(file, machine, spec, restore, outside);
   } catch (error) {
     throw isRefusal(error) ? new UserError("the snapshot is refused", undefined, error) : error;

@@ -10,6 +10,7 @@ import type { LineLog } from "../../../kernel/core/line_log.ts";
 import { endKernel } from "../../../kernel/kernel_end.ts";
 import type { SandboxKernel } from "../../../kernel/kernel.ts";
 import { FrameAllocator } from "../../../kernel/mm/frames.ts";
+import type { ChangedFile } from "../../../kernel/fs/gofer/reconnect.ts";
 import { EndsOfSpaces } from "../../../kernel/mm/memory_context.ts";
 import type { TurnLog } from "../../../kernel/observe/turns.ts";
 import { freezeWorld, HeldSnapshot, isFrozen } from "../../../kernel/snapshot/held_snapshot.ts";
@@ -146,14 +147,16 @@ export class SnapshotStore {
     const host = this.#machine.host.another(), { pool, windows } = held;
     const frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host), pool);
     const vdso = held.hasVdso ? makeVdso(arena, frames, host.cpuCount) : null;
+    const changes: ChangedFile[] = [];
     const { kernel, guests } = explained("a kernel cannot be made from the snapshot", () => {
       return held.makeKernel({
         ...{ host, platform, driver, arena, frames, windows, vdso, cpuInfo: held.cpuInfo },
-        ...{ debugLog: log, observer, sink, turns, changes: [], dentries: [] },
-        ...{ goferClient: () => gofer, reconnect: { isCopy: false } },
+        ...{ debugLog: log, observer, sink, turns, changes, dentries: [] },
+        ...{ goferClient: () => gofer, reconnect: { isCopy: false, losesReplaced: true } },
         ...{ network: null, tcp: "refuse" },
       });
     });
+    for (const { path, change } of changes) log.line(`a file of the snapshot: ${path}: ${change}`);
     const guest = guests.find(isSavedGuest);
     if (guest === undefined) {
       endKernel(kernel);
