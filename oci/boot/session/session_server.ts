@@ -118,6 +118,8 @@ export class SessionServer extends Waiter implements ConnectionOwner {
   readonly #listener: number;
   readonly #deadline: EndTimer;
   readonly #idle: EndTimer;
+  /** For the request `kill`, which is answered first. */
+  readonly #killed: EndTimer;
   #deadlineMs: number | null = null;
   #hasEnded = false;
 
@@ -137,6 +139,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     this.#listener = listener;
     this.#deadline = new EndTimer(this, "the sandbox has reached its time limit");
     this.#idle = new EndTimer(this, "the sandbox was idle for longer than its limit");
+    this.#killed = new EndTimer(this, "the sandbox was killed");
     if (listener >= 0) this.host.watch(listener, EPOLLIN, this);
     session.workListener = this;
     if (input < 0) return;
@@ -160,7 +163,9 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     for (const connection of this.#connections) connection.failRequests(ROLLED_BACK, answered);
     const { timers, host } = this, deadline = this.#deadline;
     const leftNs = deadline.isArmed ? deadline.deadlineNs - host.monotonicNs() : Infinity;
+    const isKilled = this.#killed.isArmed;
     timers.disarm(deadline);
+    timers.disarm(this.#killed);
     this.#stopIdle();
     for (const connection of this.#connections) connection.leave();
     if (this.#listener >= 0) host.unwatch(this.#listener);
@@ -170,6 +175,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
     for (const connection of this.#connections) connection.take(this);
     if (this.#listener >= 0) this.host.watch(this.#listener, EPOLLIN, this);
     if (leftNs < Infinity) this.timers.arm(deadline, this.host.monotonicNs() + leftNs);
+    if (isKilled) this.timers.arm(this.#killed, 0);
     this.onWorkEnd();
   }
 
@@ -295,7 +301,7 @@ export class SessionServer extends Waiter implements ConnectionOwner {
 
   #kill(port: ChannelPort): Channel {
     const channel = new AnsweredChannel(port, {});
-    this.timers.arm(new EndTimer(this, "the sandbox was killed"), 0);
+    this.timers.arm(this.#killed, 0);
     return channel;
   }
 

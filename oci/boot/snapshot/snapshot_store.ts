@@ -217,8 +217,9 @@ class Taking implements StandstillListener {
     try {
       listener?.onTaken(explained("the snapshot cannot be taken", this.#take));
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      listener?.onFailed(error);
+      const isKnown = error instanceof UserError;
+      listener?.onFailed(isKnown ? error : new RequestError("Failed", explain(error)));
+      if (!isKnown) throw error;
     } finally {
       kernel.loop.quiescence.resume();
     }
