@@ -50,8 +50,8 @@ export function copyOnRequest(): void {
   SandboxKernel.prototype.run = function (this: SandboxKernel): number {
     const { host } = this;
     if (!(host instanceof RealHost)) throw new Error("this kernel has no real host");
-    const poll = host.poll.bind(host), copier = new WorldCopier(this);
-    host.poll = (timeoutNs) => {
+    const { events } = host, poll = events.poll.bind(events), copier = new WorldCopier(this);
+    events.poll = (timeoutNs) => {
       copier.look();
       // An idle kernel wakes up for the next copy.
       poll(Math.min(timeoutNs, copier.isBusy ? 1e5 : 1e6));

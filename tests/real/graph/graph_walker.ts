@@ -38,8 +38,8 @@ export function walkOnRequest(): void {
 function serveRequests(kernel: SandboxKernel): void {
   const { host } = kernel;
   if (!(host instanceof RealHost)) throw new Error("this kernel has no real host");
-  const poll = host.poll.bind(host);
-  host.poll = (timeoutNs) => {
+  const { events } = host, poll = events.poll.bind(events);
+  events.poll = (timeoutNs) => {
     for (const task of kernel.pids.tasks.values()) {
       if (!task.comm.startsWith(REQUEST)) continue;
       reportWalk(kernel, task.comm.slice(REQUEST.length));

@@ -32,8 +32,8 @@ export function stopOnRequest(): void {
   SandboxKernel.prototype.run = function (this: SandboxKernel): number {
     const { host } = this;
     if (!(host instanceof RealHost)) throw new Error("this kernel has no real host");
-    const poll = host.poll.bind(host), stopper = new WorldStopper(this);
-    host.poll = (timeoutNs) => {
+    const { events } = host, poll = events.poll.bind(events), stopper = new WorldStopper(this);
+    events.poll = (timeoutNs) => {
       stopper.look();
       // An idle kernel wakes up for the next stop.
       poll(Math.min(timeoutNs, stopper.isBusy ? 1e5 : 1e6));

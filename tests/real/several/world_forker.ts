@@ -44,8 +44,8 @@ export function forkOnRequest(): void {
   SandboxKernel.prototype.run = function (this: SandboxKernel): number {
     const { host } = this;
     if (!(host instanceof RealHost)) throw new Error("this kernel has no real host");
-    const poll = host.poll.bind(host), forker = new WorldForker(this);
-    host.poll = (timeoutNs) => {
+    const { events } = host, poll = events.poll.bind(events), forker = new WorldForker(this);
+    events.poll = (timeoutNs) => {
       forker.look();
       poll(Math.min(timeoutNs, 1e6));
     };
