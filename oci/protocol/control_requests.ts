@@ -24,7 +24,7 @@ import type {
 /** LIMIT: hooks of one request. */
 const HOOKS_MAX = 1024;
 /** The highest level of zstd that takes no memory of another order. */
-const LEVEL_MAX = 19;
+export const LEVEL_MAX = 19;
 /** What ids and pids of the host have at most. */
 const ID_MAX = 2 ** 32 - 1, PID_MAX = 2 ** 22;
 

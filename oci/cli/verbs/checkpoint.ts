@@ -1,5 +1,6 @@
 /** `dvisor checkpoint`: saves the state of a running container in a directory. */
 
+import { LEVEL_MAX } from "../../protocol/control_requests.ts";
 import { type CheckpointChoice, checkpointContainer, saveTo } from "../../container/checkpoint.ts";
 import { onlyId } from "../../container/found_container.ts";
 import type { Flags } from "../../options/flags.ts";
@@ -91,9 +92,6 @@ function save(globals: Globals, id: string, choice: CheckpointChoice): Answers["
   });
   return saved ?? checkpointContainer(globals, id, choice);
 }
-
-/** The highest level of zstd. */
-const LEVEL_MAX = 19;
 
 /** @returns a level of zstd, 0: none @throws UserError */
 export function parseCompression(text: string): number {
