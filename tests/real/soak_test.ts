@@ -23,7 +23,9 @@ const GROWTH = 1.05;
 /** LIMIT: for one round of programs. */
 const ROUND_MS = 900_000;
 /** How long the kernel may take to free what ended. */
-const REST_MS = 10_000;
+const REST_MS = 60_000;
+/** The sandbox is at rest once so many looks, which are 10 ms apart, saw the same. */
+const SAME_LOOKS = 100;
 /** Of files of the host, used or not. */
 const FILES_MAX = 1100;
 /** The kernel collects its garbage when it has nothing to do for a second. */
@@ -40,7 +42,7 @@ interface Held {
    * Of the kernel: descriptors but for those of files, and those that it keeps in case they are
    * opened again.
    */
-  readonly fds: number;
+  readonly fds: readonly string[];
   readonly files: number;
   /** Of the kernel, in kB: all that is resident, shared pages included, and what it has written. */
   readonly rss: number;
@@ -57,13 +59,31 @@ function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function openFiles(pid: number): { fds: number; files: number } {
-  let fds = 0, files = 0;
+/** The target of a descriptor; null where it was closed while we looked. */
+function target(path: string): string | null {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function openFiles(pid: number): { fds: string[]; files: number } {
+  const fds: string[] = [];
+  let files = 0;
   for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
-    if (/^\/(?!memfd:|null)/.test(Deno.readLinkSync(`/proc/${pid}/fd/${name}`))) files++;
-    else fds++;
+    const path = target(`/proc/${pid}/fd/${name}`);
+    if (path === null) continue;
+    if (/^\/(?!memfd:|null)/.test(path)) files++;
+    else fds.push(`${name} ${path}`);
   }
   return { fds, files };
+}
+
+/** Whether a sandbox that holds `held` holds no more than `before`. */
+function isLike(held: Held, before: Held): boolean {
+  return held.fds.length <= before.fds.length && held.processes <= before.processes;
 }
 
 class Soak {
@@ -91,16 +111,23 @@ class Soak {
     const isDone = await eventually(() => rests().length === this.#rounds, ROUND_MS);
     assert(isDone, `seed ${seed}: a round did not end\n${this.#session.stdout}`);
     const guest = rests().at(-1)?.[1] ?? "";
-    let held = this.#held(guest);
-    if (before !== undefined) {
-      await eventually(() => {
-        held = this.#held(guest);
-        return held.fds <= before.fds && held.processes <= before.processes;
-      }, REST_MS);
-    }
+    let held = await this.#atRest(guest, before);
     if (SECONDS > 0) await delay(SETTLE_MS);
     held = { ...held, ...memoryKb(this.#sentry) };
-    console.log(JSON.stringify(held));
+    console.log(JSON.stringify({ ...held, fds: held.fds.length }));
+    return held;
+  }
+
+  /** What is held once it stays the same, and with `before` is no more; the last look otherwise. */
+  async #atRest(guest: string, before?: Held): Promise<Held> {
+    let held = this.#held(guest), same = 0;
+    await eventually(() => {
+      const now = this.#held(guest);
+      const isSame = now.processes === held.processes && now.fds.length === held.fds.length;
+      same = isSame ? same + 1 : 0;
+      held = now;
+      return same >= SAME_LOOKS && (before === undefined || isLike(now, before));
+    }, REST_MS);
     return held;
   }
 
@@ -113,6 +140,13 @@ class Soak {
       ...memoryKb(this.#sentry),
     };
   }
+}
+
+/** What a sandbox holds beyond `first`, for a message. */
+function more(held: Held, first: Held): string {
+  const fresh = held.fds.filter((fd) => !first.fds.includes(fd));
+  return `${held.processes} processes, ${first.processes} at first; ` +
+    `${held.fds.length} descriptors, ${first.fds.length} at first, new: ${fresh.join(", ")}`;
 }
 
 /** The median. */
@@ -137,8 +171,8 @@ async function soak(session: Session, scripts: number): Promise<void> {
   const what = `seed ${seed}\n${session.stdout}`;
   assert(!/^(differs|stuck)/m.test(session.stdout), what);
   for (const held of rounds) {
-    assertEquals([held.guest, held.processes], [first.guest, first.processes], what);
-    assert(held.fds <= first.fds, `${held.fds} descriptors, ${first.fds} at first; ${what}`);
+    assertEquals(held.guest, first.guest, what);
+    assert(isLike(held, first), `${more(held, first)}; ${what}`);
     assert(held.files <= FILES_MAX, `${held.files} files are open; ${what}`);
   }
   if (SECONDS > 0) assert(growth(rounds) <= GROWTH, `grew by ${growth(rounds)}; ${what}`);
