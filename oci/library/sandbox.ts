@@ -428,19 +428,18 @@ async function socketPaths(directories: readonly string[]): Promise<string[]> {
   return paths;
 }
 
-/** What a sandbox says of itself; null: it has ended, and its socket is removed. */
+/** What a sandbox says of itself; null: it ends, or does not answer. A dead socket is removed. */
 async function infoOf(path: string): Promise<SandboxInfo | null> {
-  const transport = await SocketTransport.open(path);
-  if (transport === null) {
-    await rm(path, { force: true });
-    return null;
-  }
   try {
+    const transport = await SocketTransport.open(path);
+    if (transport === null) {
+      await rm(path, { force: true });
+      return null;
+    }
     const { connection, info } = await attach(transport);
     connection.close("its information is read");
     return info;
   } catch (error) {
-    // It ends, or does not answer.
     if (error instanceof SandboxError) return null;
     throw error;
   }

@@ -119,13 +119,17 @@ export class SocketTransport implements Transport {
     this.writable = socket;
   }
 
-  /** @returns null if there is no such socket, or no sandbox behind it */
+  /**
+   * @returns null if there is no such socket, or no sandbox behind it
+   * @throws SandboxError for another failure of connect(2)
+   */
   static async open(path: string): Promise<SocketTransport | null> {
     const socket = connect({ path });
     try {
       await new Promise<void>((done, reject) => {
         socket.once("connect", done);
         socket.once("error", reject);
+        socket.once("close", () => reject(Object.assign(new Error(), { code: "ECONNRESET" })));
       });
     } catch (error) {
       const errno = errnoOf(error);
