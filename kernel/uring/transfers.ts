@@ -97,6 +97,7 @@ function writeCursor(w: Worker): number {
     ? file.inode.size - w.progress.done
     : sqe.off;
   const n = writeFile(w, file, w.io, at, isNow);
+  if (sqe.off === -1 && at >= 0 && n > 0) file.pos = at + n;
   if (n <= 0 || n === BLOCK || (sqe.rwFlags & (RWF_DSYNC | RWF_SYNC)) === 0) return n;
   const r = file.fsync((sqe.rwFlags & RWF_SYNC) === 0);
   return r < 0 ? r : n;

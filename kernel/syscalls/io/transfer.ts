@@ -158,7 +158,9 @@ function writeSlice(
     if (refused !== 0) return refused;
   }
   if (hasPrivileges(file.inode) && io.remaining > 0) removePrivileges(t, file);
+  const { pos } = file;
   const n = file.write(io, at);
+  if (offset >= 0) file.pos = pos; // An append sets it.
   if (n < 0) return n === -EAGAIN && !nonblocking ? waitWritable(t, file) : n;
   if (offset < 0 && !file.isAppending) file.pos = at + n;
   if (n > 0) notifyFile(file, IN_MODIFY);

@@ -77,6 +77,9 @@ def reads_and_writes_complete_as_events():
     eq(sorted(events(ctx, 4, 9)), [(222, r, 7, 0), (333, s, 0, 0), (444, d, 0, 0), (555, end, 0, 0)])
     eq((back.raw[:3], back.raw[10:14]), (b"012", b"3456"))
     eq(os.lseek(fd, 0, 1), 0, "the position stays")
+    fd = os.open("file", os.O_RDWR | os.O_APPEND)
+    eq(submit(ctx, iocb(WRITE, fd, 666, out, 10, 1)), 1)
+    eq((events(ctx, 1, 4)[0][2], os.fstat(fd).st_size, os.lseek(fd, 0, 1)), (10, 25, 0))
 
 
 @test

@@ -132,6 +132,11 @@ def files_are_read_and_written():
     eq(os.stat("f").st_size, 150)
     eq(r.do(WRITE, fd, b"end", 3, 0, op_flags=16), 3)
     eq(os.stat("f").st_size, 153, "RWF_APPEND")
+    fd = os.open("f", os.O_RDWR | os.O_APPEND)
+    eq(r.do(WRITE, fd, b"end", 3, 1), 3)
+    eq((os.stat("f").st_size, os.lseek(fd, 0, 1)), (156, 0), "an append keeps the position")
+    eq(r.do(WRITE, fd, b"end", 3, CUR, op_flags=16), 3)
+    eq((os.stat("f").st_size, os.lseek(fd, 0, 1)), (159, 159), "or moves it to the end")
 
 
 @test

@@ -136,6 +136,26 @@ def append_writes_at_the_end():
 
 
 @test
+def a_write_at_an_offset_appends_and_keeps_the_position():
+    touch("f", b"12345")
+    fd = os.open("f", os.O_RDWR | os.O_APPEND)
+    os.lseek(fd, 2, os.SEEK_SET)
+    end = 5
+    writes = (
+        lambda: os.pwrite(fd, b"67", 0),
+        lambda: os.pwritev(fd, [b"6", b"7"], 0),
+        lambda: os.pwritev(fd, [b"67"], 0, 0x10),
+        lambda: os.pwrite(fd, b"x" * 2_000_000, 1),
+    )
+    for write in writes:
+        end += write()
+        eq((os.lseek(fd, 0, os.SEEK_CUR), os.fstat(fd).st_size), (2, end))
+    eq(os.read(fd, 5), b"34567")
+    eq(os.write(fd, b"!"), 1)
+    eq(os.lseek(fd, 0, os.SEEK_CUR), end + 1, "a write moves it to the end")
+
+
+@test
 def trunc_and_access_modes():
     touch("f", b"hello")
     r = os.open("f", os.O_RDONLY)
