@@ -12,16 +12,22 @@ const WAIT = "echo up; sleep 30";
 /** A program that allocates 100 MiB for a moment. */
 const BIG = "dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null; echo dd=$?";
 
-/** A file of the container's groups: by its name in v1 with the controller, and in v2. */
-export function groupFile(t: Lifecycle, controller: string, v1: string, v2: string): string {
+/** The container's group of a controller of v1, or its group of v2. */
+export function groupOf(t: Lifecycle, controller: string): { dir: string; isV1: boolean } {
   const groups = Deno.readTextFileSync(`/proc/${t.pid}/cgroup`).split("\n");
   for (const line of groups) {
     const [, names = "", path = ""] = line.split(":", 3);
     if (!names.split(",").includes(controller)) continue;
-    return Deno.readTextFileSync(`/sys/fs/cgroup/${names}${path}/${v1}`).trim();
+    return { dir: `/sys/fs/cgroup/${names}${path}`, isV1: true };
   }
   const path = groups.find((line) => line.startsWith("0::"))?.slice(3) ?? "/";
-  return Deno.readTextFileSync(`/sys/fs/cgroup${path}/${v2}`).trim();
+  return { dir: `/sys/fs/cgroup${path}`, isV1: false };
+}
+
+/** A file of the container's groups: by its name in v1 with the controller, and in v2. */
+export function groupFile(t: Lifecycle, controller: string, v1: string, v2: string): string {
+  const { dir, isV1 } = groupOf(t, controller);
+  return Deno.readTextFileSync(`${dir}/${isV1 ? v1 : v2}`).trim();
 }
 
 function oomKills(t: Lifecycle): number {
