@@ -167,6 +167,11 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** splice(2) and sendfile(2) can write to it (`splice_write` of Linux's file_operations). */
+  get takesSplice(): boolean {
+    return this.write !== OpenFile.prototype.write;
+  }
+
   /** O_DIRECT may be set: reads and writes can bypass the page cache. */
   get canDirect(): boolean {
     return false;

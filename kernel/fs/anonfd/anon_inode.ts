@@ -100,4 +100,7 @@ export abstract class AnonFile extends OpenFile {
     super(account, flags);
     this.inode = anon.others.root;
   }
+  override get takesSplice(): boolean {
+    return false;
+  }
 }

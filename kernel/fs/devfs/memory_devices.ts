@@ -96,6 +96,9 @@ export class ZeroFile extends InstantFile {
 
 /** /dev/full: reads give zeros, and writes -ENOSPC. */
 export class FullFile extends DeviceFile {
+  override get takesSplice(): boolean {
+    return false;
+  }
   override read(io: IoCursor, _offset: number): number {
     return io.remaining === 0 ? 0 : io.putZeros(io.remaining);
   }
@@ -179,6 +182,9 @@ export class KmsgFile extends OpenFile {
     this.sink = sink;
   }
 
+  override get takesSplice(): boolean {
+    return false;
+  }
   override write(io: IoCursor, _offset: number): number {
     const n = io.remaining;
     if (n > MAX_RECORD) return -EINVAL;

@@ -72,6 +72,10 @@ export class TextFile extends OpenFile {
   override get isSeekable(): boolean {
     return true;
   }
+  /** Files of kernfs can be spliced to: those of sysfs and control groups. */
+  override get takesSplice(): boolean {
+    return this.inode.fs.type !== "proc";
+  }
 
   /** The bytes for this reader, or -errno; -EAGAIN: it takes another turn of the loop. */
   protected makeBytes(): Uint8Array<ArrayBuffer> | number {

@@ -42,6 +42,9 @@ export class MemFile extends OpenFile {
   override get isSeekable(): boolean {
     return true;
   }
+  override get takesSplice(): boolean {
+    return false;
+  }
 
   override read(io: IoCursor, offset: number): number {
     if (this.mm.isDestroyed || io.remaining === 0) return 0;

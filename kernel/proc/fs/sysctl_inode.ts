@@ -127,6 +127,9 @@ export class SysctlFile extends TextFile {
     scope.userNs.hold();
   }
 
+  override get takesSplice(): boolean {
+    return true;
+  }
   protected override render(): string | number {
     return this.sysctl.renderFor(this.scope);
   }

@@ -8,7 +8,7 @@
 
 import { SIGXFSZ } from "../../../ffi/abi/signal.ts";
 import { RLIMIT_FSIZE } from "../../../ffi/abi/resource.ts";
-import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFBIG, EINVAL, EPIPE } from "../../../ffi/abi/errno.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
@@ -106,6 +106,7 @@ function moveStep(
   if (buf < 0) return buf;
   const got = from.read(cursor.set(buf, Math.min(want, MOVE_BYTES)), source);
   if (got <= 0) return atSource(got, end);
+  if (!to.takesSplice) return -EINVAL;
   return atTarget(to.write(cursor.set(buf, got), target), end);
 }
 

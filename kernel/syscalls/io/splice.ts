@@ -155,7 +155,7 @@ export function spliceFiles(
   if (to instanceof PipeFile && outAt >= 0) return -ESPIPE;
   if (!(from instanceof PipeFile) && !(to instanceof PipeFile)) return -EINVAL;
   if (inAt >= 0 && !from.isSeekable || outAt >= 0 && !to.isSeekable) return -EINVAL;
-  if (to.isAppending && !(to instanceof PipeFile)) return -EINVAL;
+  if (!(to instanceof PipeFile) && (to.isAppending || !to.takesSplice)) return -EINVAL;
   if (from instanceof PipeFile && to instanceof PipeFile && from.pipe === to.pipe) return -EINVAL;
   const may = askReadPermission(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;

@@ -96,11 +96,11 @@ lseek_unknown: EBADF none closed path; EINVAL *
 lseek_data: EBADF none closed path; EINVAL proc; ENXIO memfd; ESPIPE piper pipew stream dgram tcp
   udp netlink pidfd tty ptmx ns; 0 *; - dir queue procdir
 sendfile_out: EBADF none closed path dir rdonly piper inotify random proc procdir ns; EDESTADDRREQ
-  udp; EINVAL append event epoll timer signal queue; EPIPE tcp; 4 *; - pidfd full
+  udp; EINVAL append event epoll timer signal queue pidfd full; EPIPE tcp; 4 *
 sendfile_in: 0 memfd; 4 rdonly rdwr append zero full random; EBADF none closed path wronly pipew;
   EINVAL *; - inotify queue null proc
 splice_out: EBADF none closed path dir rdonly piper inotify random proc procdir ns; EDESTADDRREQ
-  udp; EINVAL append event epoll timer signal queue; EPIPE tcp; 4 *; - pidfd full
+  udp; EINVAL append event epoll timer signal queue pidfd full; EPIPE tcp; 4 *
 splice_in: 0 memfd; 4 rdonly rdwr append zero full random; EAGAIN piper stream dgram udp netlink
   tty ptmx; EBADF none closed path wronly pipew; ENOTCONN tcp; EINVAL *; - inotify queue null proc
 copy_range_out: 4 wronly rdwr; EBADF none closed path rdonly append proc ns; EISDIR dir procdir;

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import struct
 import threading
 from errno import *
@@ -192,6 +193,49 @@ def pipes_can_be_reopened_through_proc():
     import stat
     ok(stat.S_ISFIFO(os.fstat(r).st_mode), "a FIFO for stat")
     eq(os.fstat(r).st_ino, os.fstat(w).st_ino)
+
+
+def sinks(names):
+    """Opens files for writing, of these names."""
+    made = {
+        "event": lambda: works(NR.eventfd2, 0, 0),
+        "epoll": lambda: works(NR.epoll_create1, 0),
+        "timer": lambda: works(NR.timerfd_create, 1, 0),
+        "pidfd": lambda: works(NR.pidfd_open, os.getpid(), 0),
+        "memfd": lambda: os.memfd_create("m"),
+        "socket": lambda: [s.detach() for s in socket.socketpair()][0],
+        "terminal": lambda: os.openpty()[0],
+    }
+    return [(n, made[n]() if n in made else os.open(n, os.O_WRONLY)) for n in names.split()]
+
+
+@test
+def files_without_splice_write_refuse_it_at_once():
+    src = os.open("source", os.O_RDWR | os.O_CREAT)
+    os.pwrite(src, b"12345678", 0)
+    r, w = os.pipe()
+    names = ("event epoll timer pidfd /dev/full /proc/self/comm /proc/self/oom_score_adj "
+             "/proc/self/mem /proc/thread-self/attr/current")
+    for name, fd in sinks(names):
+        gives(-EINVAL, NR.splice, r, None, fd, None, 8, 0)
+        os.write(w, b"12345678")
+        gives(-EINVAL, NR.splice, r, None, fd, None, 8, 0)
+        eq(os.read(r, 9), b"12345678", name)
+        gives(-EINVAL, NR.sendfile, fd, src, None, 8)
+        eq(os.lseek(src, 0, 1), 0)
+        gives(0, NR.sendfile, fd, src, ctypes.c_int64(8), 8)
+
+
+@test
+def files_with_splice_write_take_it():
+    src = os.open("source", os.O_RDWR | os.O_CREAT)
+    os.pwrite(src, b"12345678", 0)
+    r, w = os.pipe()
+    for name, fd in sinks("memfd source /dev/null /dev/zero socket terminal"):
+        gives(-EAGAIN, NR.splice, r, None, fd, None, 8, 2)
+        os.write(w, b"12345678")
+        eq(sc(NR.splice, r, None, fd, None, 8, 0), 8, name)
+        eq(sc(NR.sendfile, fd, src, ctypes.c_int64(0), 8), 8, name)
 
 
 @test
