@@ -159,6 +159,24 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
   end();
 });
 
+Deno.test("peers that double with each mount lose their mounts, inside and outside", () => {
+  const { c, end } = setUp(), { namespace } = c.fs, count = 13;
+  bind(c, find(c, "/a"), find(c, "/m"));
+  change(c, "/m", M.MS_SHARED);
+  const shared = find(c, "/m");
+  // The mount at /b is a peer that stays.
+  bind(c, shared, find(c, "/b"));
+  for (let i = 0; i < count; i++) {
+    mkdirAt(c, AT_FDCWD, `/m/x${i}`, 0o755);
+    assertEquals(errno(bindMount(c, shared, find(c, `/m/x${i}`), false)), 0);
+  }
+  // Each mount makes one at all members of the group.
+  assertEquals(namespace.mounts.size, 1 + 2 ** (count + 1));
+  assertEquals(errno(unmount(c, find(c, "/m"), M.MNT_DETACH)), 0);
+  assertEquals(namespace.mounts.size, 2);
+  end();
+});
+
 Deno.test("a tree that was never attached stays together for its users", () => {
   const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 3);

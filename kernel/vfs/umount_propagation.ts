@@ -5,9 +5,9 @@
  * that is locked to it. mounts.ts calls this.
  */
 
-import type { Mount } from "./dentry.ts";
+import type { Dentry, Mount } from "./dentry.ts";
 import { childAt, linkMount, topmost } from "./mount_links.ts";
-import { listenersOf } from "./propagation.ts";
+import { listenersOf, type PeerGroup } from "./propagation.ts";
 
 /** The mounts that one umount2(2) detaches. */
 export class UmountSet {
@@ -18,8 +18,17 @@ export class UmountSet {
 
   constructor(named: readonly Mount[]) {
     this.named = new Set(named);
+    const namedAt = countsByMountpoint(named), seen = new Map<PeerGroup, Set<Dentry>>();
     for (const { parent, mountpoint } of named) {
-      if (parent === null || mountpoint === null) continue;
+      if (parent === null || parent.peers === null || mountpoint === null) continue;
+      // All mounts at this place are named, whatever parents they have.
+      if (namedAt.get(mountpoint) === mountpoint.mountCount) continue;
+      // The members of a group have the same listeners, but for the member itself, whose mount is
+      // named. A guest doubles the members by each mount: they are not walked for each other.
+      const places = seen.get(parent.peers) ?? new Set();
+      seen.set(parent.peers, places);
+      if (places.has(mountpoint)) continue;
+      places.add(mountpoint);
       for (const { mount: listener } of listenersOf(parent, mountpoint)) {
         const there = childAt(listener, mountpoint);
         if (there !== null && !this.named.has(there)) this.copies.add(there);
@@ -84,6 +93,15 @@ export class UmountSet {
       linkMount(child, parent, mountpoint);
     }
   }
+}
+
+/** The number of these mounts at each place. */
+function countsByMountpoint(mounts: readonly Mount[]): Map<Dentry, number> {
+  const counts = new Map<Dentry, number>();
+  for (const { mountpoint } of mounts) {
+    if (mountpoint !== null) counts.set(mountpoint, (counts.get(mountpoint) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Whether a copy of the mount at a peer or slave of its parent is in use. */
