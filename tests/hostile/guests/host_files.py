@@ -9,11 +9,14 @@ import mmap
 import os
 import subprocess
 import sys
+import tempfile
 
 options = json.loads(sys.argv[1])
 HERE, MARKER = options["dir"], options["marker"].encode()
 SECRETS = ["shadow", "hard", "link", "private/secret", "private/deep/secret", "home/diary"]
 HIDDEN_DIRS = ["private", "private/deep", "home", "listed-not"]
+# A place whose name no file of the host has.
+OWN = tempfile.mkdtemp()
 libc = ctypes.CDLL(None, use_errno=True)
 MS_BIND, MS_REC, MNT_DETACH, AT_FDCWD = 4096, 16384, 2, -100
 
@@ -70,14 +73,14 @@ def mapped(path):
 
 def copied(call):
     def action(path):
-        source, target = os.open(path, os.O_RDONLY), os.open("/tmp/target", os.O_RDWR | os.O_CREAT)
+        source, target = os.open(path, os.O_RDONLY), os.open(f"{OWN}/target", os.O_RDWR | os.O_CREAT)
         try:
             call(target, source)
             return os.pread(target, 1 << 16, 0)
         finally:
             os.close(source)
             os.close(target)
-            os.unlink("/tmp/target")
+            os.unlink(f"{OWN}/target")
 
     return action
 
@@ -97,7 +100,7 @@ def append(path):
 
 
 def bound(path):
-    place = "/tmp/place"
+    place = f"{OWN}/place"
     if os.path.isdir(path):
         os.mkdir(place)
     else:
@@ -111,11 +114,11 @@ def bound(path):
 
 
 def linked(path):
-    os.link(path, "/tmp/linked")
+    os.link(path, f"{OWN}/linked")
     try:
-        return read("/tmp/linked")
+        return read(f"{OWN}/linked")
     finally:
-        os.unlink("/tmp/linked")
+        os.unlink(f"{OWN}/linked")
 
 
 def run(script):
@@ -145,13 +148,13 @@ FILE_WAYS = {
 def places(name):
     """Paths of one file of the test."""
     yield f"{HERE}/{name}"
-    for root in ["/proc/self/root", "/proc/1/root", "/proc/thread-self/root", "/tmp/up"]:
+    for root in ["/proc/self/root", "/proc/1/root", "/proc/thread-self/root", f"{OWN}/up"]:
         yield f"{root}{HERE}/{name}"
     yield f"/proc/self/cwd/../{name}"
     yield f"{HERE}/workplace/../private/../{name}"
 
 
-os.symlink("/", "/tmp/up")
+os.symlink("/", f"{OWN}/up")
 os.chdir(f"{HERE}/workplace")
 for name in SECRETS:
     for path in places(name):
@@ -173,20 +176,20 @@ for name in HIDDEN_DIRS:
 os.rename(f"{HERE}/private", f"{HERE}/public")
 tried("a renamed parent", lambda: read(f"{HERE}/public/secret"))
 tried("a renamed parent's list", lambda: " ".join(os.listdir(f"{HERE}/public")) and MARKER)
-os.rename(f"{HERE}/public", "/tmp/away")
-tried("a parent that was moved away", lambda: read("/tmp/away/secret"))
-os.mkdir("/tmp/m")
+os.rename(f"{HERE}/public", f"{OWN}/away")
+tried("a parent that was moved away", lambda: read(f"{OWN}/away/secret"))
+os.mkdir(M := f"{OWN}/m")
 for mount in [
-    f"mount --bind / /tmp/m && cat /tmp/m{HERE}/*/* /tmp/m{HERE}/*",
-    f"mount --rbind {HERE} /tmp/m && cat /tmp/m/* /tmp/m/*/*",
-    f"mount -t overlay o -o lowerdir={HERE}:/usr /tmp/m && cat /tmp/m/* /tmp/m/*/*",
-    f"mount -t overlay o -o lowerdir={HERE}/home:/usr /tmp/m && cat /tmp/m/*",
+    f"mount --bind / {M} && cat {M}{HERE}/*/* {M}{HERE}/*",
+    f"mount --rbind {HERE} {M} && cat {M}/* {M}/*/*",
+    f"mount -t overlay o -o lowerdir={HERE}:/usr {M} && cat {M}/* {M}/*/*",
+    f"mount -t overlay o -o lowerdir={HERE}/home:/usr {M} && cat {M}/*",
     f"unshare -Urm sh -c 'cat {HERE}/shadow {HERE}/home/*'",
     f"unshare -m --propagation private sh -c 'umount -l /tmp; umount -l /; cat {HERE}/*'",
     f"chroot / cat {HERE}/shadow; cd /; find .{os.path.dirname(HERE)} -xdev -path '*{HERE}/*' -type f | xargs cat",
-    f"tar cf - {HERE}; cp -r {HERE} /tmp/copy && cat /tmp/copy/* /tmp/copy/*/*",
+    f"tar cf - {HERE}; cp -r {HERE} {OWN}/copy && cat {OWN}/copy/* {OWN}/copy/*/*",
     # What is below the file systems of the sandbox are those of the host.
     "umount -l /proc; cat /proc/1/environ /proc/*/environ; umount -l /sys /dev; cat /dev/mem",
 ]:
-    check(mount, run(f"{{ {mount}; }} 2> /dev/null; umount -l /tmp/m 2> /dev/null"))
+    check(mount, run(f"{{ {mount}; }} 2> /dev/null; umount -l {M} 2> /dev/null"))
 print("done")

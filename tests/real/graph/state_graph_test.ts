@@ -28,9 +28,10 @@ const DVISOR = [
 /** LIMIT: how long the programs of a test, or one step of it, may take on a busy machine. */
 const TIMEOUT_S = 200, SOON_MS = 100_000;
 
-/** The reports in a debug log. */
+/** The reports in a debug log; a last line that the kernel still writes does not count. */
 function reportsIn(log: string): WalkReport[] {
-  const lines = Deno.readTextFileSync(log).split("\n").filter((line) => line.includes(MARK));
+  const whole = Deno.readTextFileSync(log).split("\n").slice(0, -1);
+  const lines = whole.filter((line) => line.includes(MARK));
   return lines.map((line) => JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)));
 }
 
