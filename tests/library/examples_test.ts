@@ -120,7 +120,7 @@ const OUTPUT = {
     "40 120",
     "$ x=21; echo $((x * 2))",
     "42",
-    "$ sh -c 'echo asleep; sleep 1000'",
+    "$ sh -c 'echo asleep; while sleep 0.1; do :; done'",
     "asleep",
     "^C",
     "$ echo $((x * 3))",
@@ -236,11 +236,11 @@ Deno.test({
     try {
       await terminal.expect(/[#$] *$/m, PATIENCE_MS);
       await terminal.line("stty size");
-      await terminal.expect(/^30 100$/m, PATIENCE_MS);
+      await terminal.expect(/^30 100\n[#$] *$/m, PATIENCE_MS);
       await terminal.resize(70, 20);
       await terminal.line("while ! stty size | grep '20 70'; do sleep 0.1; done");
-      await terminal.expect(/^20 70$/m, PATIENCE_MS);
-      await terminal.line("sh -c 'echo asleep; sleep 1000'");
+      await terminal.expect(/^20 70\n[#$] *$/m, PATIENCE_MS);
+      await terminal.line("sh -c 'echo asleep; while sleep 0.1; do :; done'");
       await terminal.expect(/^asleep$/m, PATIENCE_MS);
       await terminal.press("C-c");
       await terminal.expect(/\^C\n[#$] *$/m, PATIENCE_MS);
