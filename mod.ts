@@ -47,6 +47,7 @@ export type { ExposedPort, ExposeOptions, SandboxPorts } from "./oci/library/por
 export type { ExecResult, Program, ProgramStatus } from "./oci/library/program.ts";
 export { Sandbox, type ShellTag } from "./oci/library/sandbox.ts";
 export type { Snapshot } from "./oci/library/snapshot.ts";
+export type { RestoreOptions, SaveOptions } from "./oci/library/snapshot_file.ts";
 export type { ShellValue } from "./oci/library/shell.ts";
 export type { Progress, TransferOptions, Transferred } from "./oci/library/transfer.ts";
 export type {

@@ -34,6 +34,7 @@ import { say } from "../shown_text.ts";
 import { Checkpoint, type SaveListener, type Verdict } from "./snapshot/checkpoint.ts";
 import type { SavedGuest } from "./snapshot/guest_records.ts";
 import type { ImageFile } from "./snapshot/image_file.ts";
+import { SnapshotSaves } from "./snapshot/saved_snapshot.ts";
 import { type KernelParts, type MadeKernel, SnapshotStore } from "./snapshot/snapshot_store.ts";
 import { type RestoredWorld, restoreWorld } from "./snapshot/restore.ts";
 import type { OomWitness } from "../proxy/oom_witness.ts";
@@ -74,6 +75,7 @@ export class Sandbox
   #image: OwnImage | null = null;
   /** Of a session: its forks, and why its kernel could not go on; null: none. */
   #forks: Forks | null = null;
+  readonly #saves: SnapshotSaves;
   #failure: unknown = null;
   #hasFailed = false;
   /** A snapshot goes on in its place. */
@@ -88,6 +90,7 @@ export class Sandbox
     this.#spec = spec;
     this.#waiter = waiter;
     this.snapshots = new SnapshotStore(machine);
+    this.#saves = new SnapshotSaves(machine.driver);
     const gofer = goferOf(spec, spec.fds.gofer);
     this.#gofer = gofer;
     const restored = spec.restore === undefined ? null : this.#restore(gofer, spec.restore);
@@ -228,6 +231,35 @@ export class Sandbox
       ? "the sandbox is being saved already, or it ends"
       : "a snapshot is saved in a regular file";
     throw new UserError(why);
+  }
+
+  /**
+   * Saves a snapshot of the sandbox's memory in a file, both of which are its own then.
+   * @throws UserError if it cannot begin
+   */
+  saveSnapshot(
+    snapshot: number,
+    { compression, sockets }: CheckpointOptions,
+    file: ImageFile,
+    verdict: Verdict,
+    listener: SaveListener,
+  ): void {
+    const { hostname } = this.#spec,
+      plan = {
+        ...{ machine: this.#machine, kind: this.#kind, hostname, file, verdict },
+        level: compression,
+        endsConnections: sockets === "reset",
+        makeKernel: () => this.makeKernel(snapshot),
+      };
+    try {
+      this.snapshots.require(snapshot);
+      if (!file.isRegular) throw new UserError("a snapshot is saved in a regular file");
+    } catch (error) {
+      file.close();
+      verdict.close();
+      throw error;
+    }
+    this.#saves.add(plan, listener);
   }
 
   get #kind(): "container" | "session" | "do" {

@@ -12,6 +12,7 @@ import { explain, usageError, UserError } from "../user_error.ts";
 
 export const CHECKPOINT_OPTIONS = {
   "image-path": { value: "DIR", help: "directory of the checkpoint; the default is ./checkpoint" },
+  "image-file": { value: "FILE", help: "file of the checkpoint, in place of a directory" },
   "work-path": { value: "DIR", help: "directory for a log of this command; absent: none" },
   tcp: TCP_OPTION,
   "tcp-established": {
@@ -52,6 +53,9 @@ export function tcpOf(
 /** Refuses what is not done. @throws UserError with the option */
 export function refuseUnsupported(flags: Flags<typeof CHECKPOINT_OPTIONS>): void {
   const { options } = flags;
+  if (options["image-file"] !== null && options["image-path"] !== null) {
+    throw usageError("--image-file and --image-path contradict each other");
+  }
   for (const name of ["auto-dedup", "lazy-pages", "direct"] as const) {
     if (options[name]) throw notSupported(`--${name}`);
   }

@@ -18,12 +18,18 @@ import { findContainer, type FoundContainer } from "./found_container.ts";
 import { NewImage } from "./image_directory.ts";
 
 export interface CheckpointChoice extends CheckpointOptions {
-  /** Host path of the checkpoint's directory. */
-  readonly directory: string;
+  /** Where it is saved. @throws UserError */
+  newImage(): NewImage;
+}
+
+interface SavedImage {
+  readonly bytes: number;
+  /** Of the file. */
+  readonly path: string;
 }
 
 /**
- * Writes the container's state to a directory. Unless it is left running, the container is removed
+ * Writes the container's state to a file. Unless it is left running, the container is removed
  * then, as with runc. If that fails, the container goes on.
  *
  * @throws UserError
@@ -32,7 +38,7 @@ export function checkpointContainer(
   globals: Globals,
   id: string,
   choice: CheckpointChoice,
-): Answers["checkpoint"] {
+): SavedImage {
   const { store } = globals, lock = findContainer(store, id).dir.lock();
   try {
     const found = findContainer(store, id);
@@ -41,7 +47,7 @@ export function checkpointContainer(
     const saved = saveTo(choice, (options, fds) => {
       return found.ask({ op: "checkpoint", id: found.record.id, ...options }, fds);
     });
-    writeLog(globals, "info", `saved in ${choice.directory}`, id);
+    writeLog(globals, "info", `saved in ${saved.path}`, id);
     if (!choice.leaveRunning) removeContainer(globals, found.dir);
     return saved;
   } finally {
@@ -77,18 +83,18 @@ function refuseUnlessSavable({ store, status, record }: FoundContainer): void {
  * @throws UserError
  */
 export function saveTo(
-  { directory, ...options }: CheckpointChoice,
+  { newImage, ...options }: CheckpointChoice,
   ask: (options: CheckpointOptions, fds: readonly number[]) => Answers["checkpoint"],
-): Answers["checkpoint"] {
-  const image = new NewImage(directory), [verdict, ours] = checkPair(pipe(O_CLOEXEC), "pipe2");
+): SavedImage {
+  const image = newImage(), [verdict, ours] = checkPair(pipe(O_CLOEXEC), "pipe2");
   try {
     const saved = ask(options, [image.fd, verdict]);
     image.publish();
     image.close();
     const isTaken = options.leaveRunning || write(ours, addressOf(allocBuffer(1)), 1) === 1;
-    if (isTaken) return saved;
+    if (isTaken) return { ...saved, path: image.path };
     throw new UserError(
-      `the sandbox has gone on, as its file took too long to be named: ${directory} has what it ` +
+      `the sandbox has gone on, as its file took too long to be named: ${image.path} has what it ` +
         "was before",
     );
   } catch (error) {

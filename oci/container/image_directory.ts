@@ -1,10 +1,10 @@
 /**
- * The directory of a checkpoint (`--image-path`): the snapshot is one file in it. A new one has no
- * name before it is whole, so that a command that fails or is killed leaves nothing. See open(2),
- * O_TMPFILE.
+ * The file of a checkpoint, in a directory of its own (`--image-path`) or anywhere
+ * (`--image-file`). A new one has no name before it is whole, so that a command that fails or is
+ * killed leaves nothing. See open(2), O_TMPFILE.
  */
 
-import { resolve } from "@std/path";
+import { basename, dirname, join, resolve } from "@std/path";
 import * as E from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { SYS_linkat, SYS_renameat, SYS_unlinkat } from "../../ffi/abi/syscall_numbers.ts";
@@ -12,7 +12,7 @@ import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { close, fsync, openat, write } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { errnoText } from "../file_error.ts";
-import { UserError } from "../user_error.ts";
+import { usageError, UserError } from "../user_error.ts";
 
 /** The snapshot. */
 const IMAGE = "dvisor.dvsnap";
@@ -21,6 +21,9 @@ const IMAGE = "dvisor.dvsnap";
  * text is for readers.
  */
 const MARK = "inventory.img", MARK_TEXT = `A checkpoint of dvisor: ${IMAGE}\n`;
+
+/** Bytes of a file's name that its temporary name begins with: a name has 255 at most. */
+const NAME_KEPT = 50;
 
 /** What file systems answer that have no files without a name. */
 const NO_TMPFILE: readonly number[] = [-E.EOPNOTSUPP, -E.EISDIR, -E.EINVAL, -E.ENOENT];
@@ -31,8 +34,11 @@ export class NewImage {
   readonly fd: number;
   readonly #path: string;
   readonly #dir: number;
+  readonly #name: string;
+  /** Where errors say the path is from. */
+  readonly #option: string;
   /** A name of its own; the file has it already, or gets it for a moment. */
-  readonly #temporary = `${IMAGE}.${crypto.randomUUID()}`;
+  readonly #temporary: string;
   readonly #isNamed: boolean;
   #isOwnMark = false;
   /** The directory is new. */
@@ -42,10 +48,34 @@ export class NewImage {
    * Makes the directory if it is not there, and a file in it that others cannot read.
    * @throws UserError
    */
-  constructor(directory: string) {
-    const path = this.#path = resolve(directory);
-    this.#isOwnDirectory = makeDirectory(path);
-    const dir = this.#dir = openDirectory(path), flags = F.O_RDWR | F.O_CLOEXEC;
+  static inDirectory(directory: string): NewImage {
+    const path = resolve(directory);
+    return new NewImage(path, IMAGE, "--image-path", makeDirectory(path));
+  }
+
+  /**
+   * A file that others cannot read, in a directory that is there.
+   * @throws UserError
+   */
+  static at(file: string): NewImage {
+    const path = resolve(file), name = basename(path);
+    if (name === "" || file.endsWith("/")) {
+      throw usageError(`--image-file is "${file}", expected the path of a file`);
+    }
+    // Another one, /dev/null for example, is not to be replaced.
+    if (isThere(path) && !Deno.statSync(path).isFile) {
+      throw new UserError(`--image-file: ${path} is no regular file`);
+    }
+    return new NewImage(dirname(path), name, "--image-file", false);
+  }
+
+  private constructor(path: string, name: string, option: string, isOwnDirectory: boolean) {
+    this.#path = path;
+    this.#name = name;
+    this.#option = option;
+    this.#isOwnDirectory = isOwnDirectory;
+    this.#temporary = `${name.slice(0, NAME_KEPT)}.${crypto.randomUUID()}`;
+    const dir = this.#dir = openDirectory(path, option), flags = F.O_RDWR | F.O_CLOEXEC;
     let fd = openat(dir, ".", F.O_TMPFILE | flags, 0o600);
     this.#isNamed = NO_TMPFILE.includes(fd);
     if (this.#isNamed) {
@@ -54,7 +84,7 @@ export class NewImage {
     this.fd = fd;
     if (fd >= 0) return;
     this.discard();
-    throw new UserError(`--image-path: cannot make a file in ${path}: ${errnoText(fd)}`);
+    throw new UserError(`${option}: cannot make a file in ${path}: ${errnoText(fd)}`);
   }
 
   /**
@@ -64,20 +94,25 @@ export class NewImage {
   publish(): void {
     // What is saved ends here: a crash of the host must not take the file along.
     let r = fsync(this.fd);
-    if (r >= 0) r = this.#mark();
+    if (r >= 0 && this.#option === "--image-path") r = this.#mark();
     // Only a snapshot that replaces an earlier one has a second name for a moment.
-    if (r >= 0) r = this.#isNamed ? -E.EEXIST : this.#link(IMAGE);
+    if (r >= 0) r = this.#isNamed ? -E.EEXIST : this.#link(this.#name);
     if (r === -E.EEXIST) {
       r = this.#isNamed ? 0 : this.#link(this.#temporary);
       if (r >= 0) r = this.#rename();
     }
     if (r >= 0) fsync(this.#dir);
     if (r >= 0) return;
-    throw new UserError(`--image-path: cannot name ${this.#path}/${IMAGE}: ${errnoText(r)}`);
+    throw new UserError(`${this.#option}: cannot name ${this.path}: ${errnoText(r)}`);
+  }
+
+  /** Absolute. */
+  get path(): string {
+    return join(this.#path, this.#name);
   }
 
   #rename(): number {
-    const [from, to] = [scratch.cstr(this.#temporary, 0), scratch.cstr(IMAGE, 1)];
+    const [from, to] = [scratch.cstr(this.#temporary, 0), scratch.cstr(this.#name, 1)];
     return syscall(SYS_renameat, this.#dir, from, this.#dir, to);
   }
 
@@ -138,15 +173,31 @@ function isThere(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
     throw error;
   }
 }
 
-function openDirectory(path: string): number {
+function openDirectory(path: string, option: string): number {
   const fd = openat(F.AT_FDCWD, path, F.O_RDONLY | F.O_DIRECTORY | F.O_CLOEXEC);
   if (fd >= 0) return fd;
-  throw new UserError(`--image-path: cannot open ${path}: ${errnoText(fd)}`);
+  throw new UserError(`${option}: cannot open ${path}: ${errnoText(fd)}`);
+}
+
+/** Without waiting for a writer of a FIFO; the boot process refuses what is no regular file. */
+const READ_FLAGS = F.O_RDONLY | F.O_NONBLOCK | F.O_CLOEXEC;
+
+/**
+ * Opens a snapshot that {@linkcode NewImage.at} made.
+ * @returns descriptor
+ * @throws UserError
+ */
+export function openImageFile(file: string): number {
+  const path = resolve(file), fd = openat(F.AT_FDCWD, path, READ_FLAGS);
+  if (fd >= 0) return fd;
+  throw new UserError(`--image-file: cannot open ${path}: ${errnoText(fd)}`);
 }
 
 /**
@@ -156,8 +207,7 @@ function openDirectory(path: string): number {
  */
 export function openImage(directory: string): number {
   const path = resolve(directory), file = `${path}/${IMAGE}`;
-  // Without waiting for a writer of a FIFO; the boot process refuses what is no regular file.
-  const fd = openat(F.AT_FDCWD, file, F.O_RDONLY | F.O_NOFOLLOW | F.O_NONBLOCK | F.O_CLOEXEC);
+  const fd = openat(F.AT_FDCWD, file, READ_FLAGS | F.O_NOFOLLOW);
   if (fd >= 0) return fd;
   if (fd === -E.ENOENT && isThere(path)) {
     throw new UserError(`--image-path: ${path} has no checkpoint of dvisor: there is no ${IMAGE}`);

@@ -14,7 +14,6 @@
  * (docs/protocol.md). Neighbours: connection.ts, program.ts, files.ts, ports.ts.
  */
 
-import { readdir, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { PROTOCOL_VERSION } from "../protocol/session/frame.ts";
 import type {
@@ -28,14 +27,8 @@ import type {
   StatsMessage,
   UserName,
 } from "../protocol/session/messages.ts";
-import { Connection, type Transport } from "./connection.ts";
-import {
-  NotFoundError,
-  SandboxError,
-  SandboxGoneError,
-  TimeoutError,
-  UnsupportedError,
-} from "./errors.ts";
+import { Connection } from "./connection.ts";
+import { NotFoundError, SandboxGoneError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { SandboxFiles } from "./files.ts";
 import { checkId, findBinary, socketDirectories } from "./find.ts";
@@ -49,15 +42,21 @@ import {
 } from "./options.ts";
 import { SandboxPorts } from "./ports.ts";
 import { execProgram, type ExecResult, Program } from "./program.ts";
+import { attach, infoOf, socketPaths, SUFFIX, within } from "./running.ts";
 import { shellScript, type ShellValue } from "./shell.ts";
 import { Snapshot } from "./snapshot.ts";
+import {
+  RESTORE_CHECKS,
+  type RestoreOptions,
+  saveInFile,
+  type SaveOptions,
+} from "./snapshot_file.ts";
 import { commitChanges } from "./transfer.ts";
 import { ChildTransport, SocketTransport } from "./transport.ts";
 
-const START_TIMEOUT_MS = 60_000, END_TIMEOUT_MS = 30_000, ANSWER_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000, END_TIMEOUT_MS = 30_000;
 /** Sandboxes that `list` asks at a time. */
 const AT_ONCE = 16;
-const SUFFIX = ".sock";
 /** Ids in the message of a sandbox that does not run. */
 const SHOWN_MAX = 10;
 
@@ -82,15 +81,21 @@ export class Sandbox implements AsyncDisposable {
   readonly #child: ChildTransport | null;
   /** A fork that this script made. */
   readonly #isOwnFork: boolean;
+  /** The executable that the script has named. */
+  readonly #binary: string | undefined;
   #info: SandboxInfo;
 
   private constructor(
     connection: Connection,
     info: SandboxInfo,
     child: ChildTransport | null,
-    isOwnFork: boolean = false,
+    { isOwnFork = false, binary }: {
+      readonly isOwnFork?: boolean;
+      readonly binary?: string | undefined;
+    } = {},
   ) {
     this.#isOwnFork = isOwnFork;
+    this.#binary = binary;
     this.#connection = connection;
     this.#info = info;
     this.#child = child;
@@ -105,14 +110,39 @@ export class Sandbox implements AsyncDisposable {
    */
   static async create(options: SandboxOptions = {}): Promise<Sandbox> {
     is.checkOptions("Sandbox.create", options, SANDBOX_CHECKS);
+    return await this.#start(options, {});
+  }
+
+  /**
+   * Makes a sandbox that goes on from a file that {@linkcode Snapshot.save} or `dvisor checkpoint`
+   * has written: processes, memory and files that were written to the overlay are as they were;
+   * detached jobs go on, and others have ended. Options are those of the sandbox that was saved,
+   * whose mounts and root directory have to be there; limits may be others. Each call makes one
+   * more sandbox.
+   * @throws InvalidArgumentError naming a wrong option, NotFoundError if there is no such file, or
+   * another SandboxError with the reason why the file is refused
+   */
+  static async restore(
+    path: string,
+    options: RestoreOptions = {},
+  ): Promise<Sandbox> {
+    is.checkOptions("Sandbox.restore", { path, ...options }, RESTORE_CHECKS);
+    const { changedFiles = "refuse", ...others } = options;
+    return await this.#start(others, { restore: { path: resolve(path), changedFiles } });
+  }
+
+  static async #start(
+    options: SandboxOptions,
+    more: Pick<CreateMessage, "restore">,
+  ): Promise<Sandbox> {
     if (options.id !== undefined) checkId(options.id);
     const { signal, startTimeoutMs = START_TIMEOUT_MS } = options;
     signal?.throwIfAborted();
     const child = await ChildTransport.start(await findBinary(options.binary));
-    const opening = Connection.open(child, createMessage(options));
+    const opening = Connection.open(child, { ...createMessage(options), ...more });
     try {
       const { connection, info } = await within(opening, startTimeoutMs, "start", signal);
-      return new Sandbox(connection, info, child);
+      return new Sandbox(connection, info, child, { binary: options.binary });
     } catch (error) {
       child.destroy();
       if (error instanceof TimeoutError) child.killProcess();
@@ -319,19 +349,37 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #snapshotOf(info: SnapshotInfo): Snapshot {
-    return new Snapshot(this.#connection, info, (fork) => this.#attachTo(fork));
+    return new Snapshot(this.#connection, info, {
+      attachTo: (fork) => this.#attachTo(fork),
+      saveSnapshot: (snapshot, path, options) => this.#saveSnapshot(snapshot, path, options),
+    });
+  }
+
+  async #saveSnapshot(snapshot: number, path: string, options: SaveOptions): Promise<void> {
+    this.#requireSocket();
+    const result = await this.#ask({ op: "snapshots" }, "save the snapshot");
+    const { snapshots } = result as { readonly snapshots: readonly SnapshotInfo[] };
+    if (!snapshots.some((one) => one.snapshot === snapshot)) {
+      throw new NotFoundError(`cannot save the snapshot ${snapshot}: it was deleted`);
+    }
+    const binary = await findBinary(this.#binary), [id = ""] = this.id.split("/");
+    await saveInFile({ binary, id, snapshot }, path, options);
+  }
+
+  /** @throws UnsupportedError if there is none */
+  #requireSocket(): string {
+    const { socket, id } = this.#info;
+    if (socket !== "") return socket;
+    throw new UnsupportedError(`the sandbox ${id} has no socket, so it has no further clients`);
   }
 
   /** Connects to a fork of this sandbox. */
   async #attachTo(fork: number): Promise<Sandbox> {
-    const { socket, id } = this.#info;
-    if (socket === "") {
-      throw new UnsupportedError(`the sandbox ${id} has no socket for clients of its forks`);
-    }
+    const socket = this.#requireSocket(), { id } = this.#info;
     const transport = await SocketTransport.open(socket);
     if (transport === null) throw new SandboxGoneError(`the sandbox ${id} has ended`);
     const { connection, info } = await attach(transport, fork);
-    return new Sandbox(connection, info, null, true);
+    return new Sandbox(connection, info, null, { isOwnFork: true, binary: this.#binary });
   }
 
   /**
@@ -402,68 +450,4 @@ function createMessage(options: SandboxOptions): CreateMessage {
       ? {}
       : { mounts: mounts.map((mount) => ({ ...mount, source: resolve(mount.source) })) },
   };
-}
-
-async function attach(
-  transport: Transport,
-  fork: number | null = null,
-): ReturnType<typeof Connection.open> {
-  const hello = { protocol: PROTOCOL_VERSION, ...fork === null ? {} : { fork } };
-  const opening = Connection.open(transport, hello);
-  try {
-    return await within(opening, ANSWER_TIMEOUT_MS, "answer");
-  } catch (error) {
-    transport.destroy();
-    throw error;
-  }
-}
-
-/** The sockets in these directories. */
-async function socketPaths(directories: readonly string[]): Promise<string[]> {
-  const paths: string[] = [];
-  for (const directory of directories) {
-    const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX)).sort();
-    paths.push(...names.map((name) => join(directory, name)));
-  }
-  return paths;
-}
-
-/** What a sandbox says of itself; null: it ends, or does not answer. A dead socket is removed. */
-async function infoOf(path: string): Promise<SandboxInfo | null> {
-  try {
-    const transport = await SocketTransport.open(path);
-    if (transport === null) {
-      await rm(path, { force: true });
-      return null;
-    }
-    const { connection, info } = await attach(transport);
-    connection.close("its information is read");
-    return info;
-  } catch (error) {
-    if (error instanceof SandboxError) return null;
-    throw error;
-  }
-}
-
-/** Waits for `work`. @throws TimeoutError, or the reason of `signal` */
-async function within<T>(
-  work: Promise<T>,
-  timeoutMs: number,
-  verb: string,
-  signal?: AbortSignal,
-): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined, stop = (): void => {};
-  const limit = new Promise<never>((_, reject) => {
-    const late = `the sandbox did not ${verb} within ${timeoutMs} ms`;
-    timer = setTimeout(() => reject(new TimeoutError(late)), timeoutMs);
-    stop = (): void => reject(signal?.reason);
-    signal?.addEventListener("abort", stop);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
-    work.catch(() => {});
-  }
 }

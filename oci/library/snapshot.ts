@@ -1,9 +1,20 @@
-/** Snapshots of a sandbox, which are in its memory. Neighbour: sandbox.ts (takes them). */
+/**
+ * Snapshots of a sandbox, which are in its memory. Neighbours: sandbox.ts (takes them),
+ * snapshot_file.ts (files).
+ */
 
 import type { SnapshotInfo } from "../protocol/session/messages.ts";
 import type { Connection } from "./connection.ts";
 import { checkOptions, whole } from "./option_checks.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { SAVE_CHECKS, type SaveOptions } from "./snapshot_file.ts";
+
+/** The sandbox that a snapshot is of. */
+interface SnapshotOwner {
+  /** Connects to a fork. */
+  attachTo(fork: number): Promise<Sandbox>;
+  saveSnapshot(snapshot: number, path: string, options: SaveOptions): Promise<void>;
+}
 
 /**
  * The state of a sandbox at one moment: its processes, their memory, its files and its clocks. It
@@ -30,16 +41,12 @@ export class Snapshot {
   /** Of guests and their files; it is shared until it is written. */
   readonly memoryBytes: number;
   readonly #connection: Connection;
-  readonly #attach: (fork: number) => Promise<Sandbox>;
+  readonly #owner: SnapshotOwner;
 
   /** `Sandbox.snapshot` and `Sandbox.snapshots` make them. */
-  constructor(
-    connection: Connection,
-    info: SnapshotInfo,
-    attach: (fork: number) => Promise<Sandbox>,
-  ) {
+  constructor(connection: Connection, info: SnapshotInfo, owner: SnapshotOwner) {
     this.#connection = connection;
-    this.#attach = attach;
+    this.#owner = owner;
     this.id = info.snapshot;
     this.name = info.name;
     this.createdMs = info.createdMs;
@@ -73,13 +80,37 @@ export class Snapshot {
     try {
       while (made.length < count) {
         const result = await this.#connection.request(request, { doing }).finish();
-        made.push(await this.#attach((result as { readonly fork: number }).fork));
+        made.push(await this.#owner.attachTo((result as { readonly fork: number }).fork));
       }
     } catch (error) {
       for (const one of made) await one.kill();
       throw error;
     }
     return made;
+  }
+
+  /**
+   * Saves it in a file, from which {@linkcode Sandbox.restore} makes sandboxes, on this host or on
+   * another one, while this sandbox goes on. An earlier file of that name is replaced when the new
+   * one is whole; if anything fails, it stays. The file has all memory of the programs in plain
+   * form, and only its owner can read it. Files of the host's root and of mounts are not in it.
+   *
+   * ```ts
+   * import { Sandbox } from "../../mod.ts";
+   *
+   * await using box = await Sandbox.create();
+   * await box.fs.writeFile("/tmp/model", "trained");
+   * const file = await Deno.makeTempFile({ suffix: ".dvsnap" });
+   * await (await box.snapshot()).save(file, { compression: 3 });
+   * await using again = await Sandbox.restore(file);
+   * console.log(await again.fs.readTextFile("/tmp/model")); // "trained"
+   * await Deno.remove(file);
+   * ```
+   * @throws NotFoundError if the snapshot was deleted, or another SandboxError with the reason
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    checkOptions("save", { path, ...options }, SAVE_CHECKS);
+    await this.#owner.saveSnapshot(this.id, path, options);
   }
 
   /**

@@ -8,6 +8,7 @@ import { hostileCases } from "./cases/hostile.ts";
 import { limitCases } from "./cases/limits.ts";
 import { programCases } from "./cases/programs.ts";
 import { sandboxCases } from "./cases/sandboxes.ts";
+import { snapshotCases } from "./cases/snapshots.ts";
 import { type Case, missingFor, type SuiteOptions } from "./support.ts";
 
 export { missingFor };
@@ -18,5 +19,6 @@ export const cases: readonly Case[] = [
   ...limitCases,
   ...fileCases,
   ...sandboxCases,
+  ...snapshotCases,
   ...hostileCases,
 ];

@@ -115,6 +115,25 @@ const DONE: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "it is saved in one file, that a container goes on from",
+    notRunc,
+    async run(t) {
+      const file = t.file("saved.dvsnap"), bundle = ["--bundle", t.bundle.dir];
+      await counting(t);
+      await fails(t, /contradict/, "checkpoint", "--image-file", file, "--image-path", "a", t.id);
+      await fails(t, /null is no regular file/, "checkpoint", "--image-file", "/dev/null", t.id);
+      await fails(t, /no sandbox of a library/, "checkpoint", "--snapshot", "1", t.id);
+      await t.must("checkpoint", "--image-file", file, t.id);
+      assertEquals(await t.reap(), 137);
+      t.bundle.write(t.config);
+      const args = ["restore", "--detach", ...bundle, "--pid-file", t.file("pid")];
+      await fails(t, /cannot open .*no such file/, ...args, "--image-file", `${file}.no`, t.id);
+      const result = await t.detached([...args, "--image-file", file, t.id]);
+      assertEquals(result.code, 0, t.text("err"));
+      await countsOn(t);
+    },
+  },
+  {
     name: "restore in the foreground waits for the end, and removes the container",
     notRunc,
     async run(t) {

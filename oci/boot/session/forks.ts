@@ -10,10 +10,14 @@ import { endKernel } from "../../../kernel/kernel_end.ts";
 import type { LoopDriver } from "../../../kernel/loop_driver.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { BootSpec, SessionSpec } from "../../protocol/boot_spec.ts";
+import type { CheckpointOptions } from "../../protocol/control_protocol.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import { say } from "../../shown_text.ts";
 import { explain } from "../../user_error.ts";
+import type { Verdict } from "../snapshot/checkpoint.ts";
+import type { ImageFile } from "../snapshot/image_file.ts";
 import type { MadeKernel, SnapshotStore } from "../snapshot/snapshot_store.ts";
+import type { SavedSandbox } from "./checkpoint_channel.ts";
 import { SessionGuest, type SessionGuestOwner } from "./session_guest.ts";
 
 /** LIMIT: forks of a sandbox at a time. */
@@ -22,7 +26,7 @@ const FORKS_MAX = 64;
 const NO_CLIENTS = { input: -1, output: -1, listener: -1 } as const;
 
 /** The sandbox of the forks. */
-interface ForkedSandbox {
+interface ForkedSandbox extends Pick<SavedSandbox, "saveSnapshot"> {
   readonly snapshots: SnapshotStore;
   /** @throws UserError */
   makeKernel(snapshot: number): MadeKernel;
@@ -145,8 +149,14 @@ class Fork implements SessionGuestOwner {
     this.#run(after);
   }
 
-  checkpoint(): never {
+  checkpoint(_options: CheckpointOptions, file: ImageFile, verdict: Verdict): never {
+    file.close();
+    verdict.close();
     throw new RequestError("Unsupported", "a fork cannot be saved in a file, but its sandbox can");
+  }
+
+  saveSnapshot(...save: Parameters<SavedSandbox["saveSnapshot"]>): void {
+    this.forks.sandbox.saveSnapshot(...save);
   }
 
   onSessionEnd(): void {

@@ -15,7 +15,7 @@ import type { StandstillListener } from "../../../kernel/snapshot/quiesce.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import type { BootSpec, SessionFds, SessionSpec } from "../../protocol/boot_spec.ts";
 import type { BootSocket } from "../../protocol/launcher_channel.ts";
-import type { CheckpointOptions, ProcessInfo } from "../../protocol/control_protocol.ts";
+import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import type { StatsMessage } from "../../protocol/session/messages.ts";
 import {
   type GoferListener,
@@ -25,12 +25,11 @@ import {
 } from "../control/launcher_events.ts";
 import { debugText } from "../control/debug_text.ts";
 import { makeFirstContainer } from "../guest/first_container.ts";
+import type { SavedSandbox } from "./checkpoint_channel.ts";
 import type { Forks } from "./forks.ts";
 import { limitGuests } from "../guest/guest_limits.ts";
 import { startIdleProcess } from "./idle_process.ts";
-import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
 import type { SavedGuest } from "../snapshot/guest_records.ts";
-import type { ImageFile } from "../snapshot/image_file.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import { explain, UserError } from "../../user_error.ts";
 import {
@@ -47,14 +46,7 @@ const NS_A_MS = 1e6;
 /** LIMIT: processes in an answer, which is one message. */
 const PROCESSES_MAX = 800;
 
-export interface SessionGuestOwner {
-  /** Saves the sandbox; the files are its own then. @throws UserError if it cannot begin */
-  checkpoint(
-    options: CheckpointOptions,
-    file: ImageFile,
-    verdict: Verdict,
-    listener: SaveListener,
-  ): void;
+export interface SessionGuestOwner extends SavedSandbox {
   readonly snapshots: SnapshotStore;
   /** Those of the sandbox. */
   readonly forks: Forks;
@@ -118,13 +110,12 @@ export class SessionGuest implements SessionOwner, WaiterListener, GoferListener
     return { id: "", container, args: [], init: null, execs: [], limits: null, session };
   }
 
-  checkpoint(
-    options: CheckpointOptions,
-    file: ImageFile,
-    verdict: Verdict,
-    listener: SaveListener,
-  ): void {
-    this.#owner.checkpoint(options, file, verdict, listener);
+  checkpoint(...save: Parameters<SavedSandbox["checkpoint"]>): void {
+    this.#owner.checkpoint(...save);
+  }
+
+  saveSnapshot(...save: Parameters<SavedSandbox["saveSnapshot"]>): void {
+    this.#owner.saveSnapshot(...save);
   }
 
   get snapshots(): SnapshotStore {

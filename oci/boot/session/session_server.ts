@@ -25,11 +25,9 @@ import type {
 } from "../../protocol/session/messages.ts";
 import type { Channel, ChannelPort } from "./channel.ts";
 import { Connection, type ConnectionOwner, READ_BYTES } from "./connection.ts";
-import type { CheckpointOptions, ProcessInfo } from "../../protocol/control_protocol.ts";
+import type { ProcessInfo } from "../../protocol/control_protocol.ts";
 import type { RequestFds } from "../control/control_server.ts";
-import type { SaveListener, Verdict } from "../snapshot/checkpoint.ts";
-import type { ImageFile } from "../snapshot/image_file.ts";
-import { CheckpointChannel } from "./checkpoint_channel.ts";
+import { CheckpointChannel, type SavedSandbox } from "./checkpoint_channel.ts";
 import { RequestError } from "../../protocol/request_error.ts";
 import { ExecChannel } from "./exec_channel.ts";
 import { FILE_OPS, openFileChannel } from "./files/open_file_channel.ts";
@@ -84,17 +82,11 @@ const ROLLED_BACK: ErrorMessage = {
   message: "the sandbox was rolled back to an earlier state, and the request has ended",
 };
 
-export interface SessionOwner extends RolledBackSandbox {
+export interface SessionOwner extends RolledBackSandbox, SavedSandbox {
   /** The sandbox is to end. */
   onSessionEnd(): void;
   pause(): void;
   resume(): void;
-  checkpoint(
-    options: CheckpointOptions,
-    file: ImageFile,
-    verdict: Verdict,
-    listener: SaveListener,
-  ): void;
   stats(): StatsMessage;
   processes(): ProcessInfo[];
   debug(): string;

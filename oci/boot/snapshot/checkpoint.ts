@@ -1,34 +1,16 @@
 /**
- * Writes a snapshot file while the world stands still: the graph first, then the frames in slices.
- * If anything fails, the world goes on and the file is empty. Neighbours: restore.ts,
+ * Saves a sandbox in a file while its world stands still. If anything fails, the world goes on and
+ * the file is empty. Neighbours: image_writer.ts (the file), restore.ts, saved_snapshot.ts,
  * kernel/snapshot/quiesce.ts.
  */
 
-import { PAGE_SIZE } from "../../../ffi/abi/mman.ts";
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import { scratch } from "../../../ffi/sys/cstring.ts";
 import { close, poll, read } from "../../../ffi/sys/files.ts";
-import type { SandboxKernel } from "../../../kernel/kernel.ts";
-import { GraphError, Refusal, RefusedError } from "../../../kernel/snapshot/graph/graph_error.ts";
 import type { StandstillListener } from "../../../kernel/snapshot/quiesce.ts";
-import { encodeWorld } from "../../../kernel/snapshot/world_image.ts";
-import { openCodec } from "../../protocol/snapshot/codec.ts";
-import {
-  SECTION_GRAPH,
-  SECTION_HELD,
-  SECTION_RUNS,
-  SnapshotFileError,
-} from "../../protocol/snapshot/format.ts";
-import { FrameRuns } from "../../protocol/snapshot/frame_runs.ts";
-import type { SnapshotHeader } from "../../protocol/snapshot/header.ts";
-import { SnapshotWriter } from "../../protocol/snapshot/writer.ts";
-import { explain, UserError } from "../../user_error.ts";
-import type { Machine } from "../machine.ts";
-import { FrameSaver } from "./frame_saver.ts";
+import { UserError } from "../../user_error.ts";
 import type { SavedGuest } from "./guest_records.ts";
-import type { ImageFile } from "./image_file.ts";
-import { factsOf } from "./machine_facts.ts";
-import { realTable } from "./real_table.ts";
+import { type ImagePlan, ImageWriter, whyNotSaved } from "./image_writer.ts";
 
 /** The client. */
 export interface SaveListener {
@@ -47,17 +29,7 @@ interface CheckpointOwner {
 }
 
 /** What is saved, and how. */
-interface CheckpointPlan {
-  readonly kernel: SandboxKernel;
-  readonly machine: Machine;
-  readonly kind: SnapshotHeader["kind"];
-  readonly hostname: string;
-  /** Which it owns. */
-  readonly file: ImageFile;
-  /** Of zstd; 0: nothing is compressed. */
-  readonly level: number;
-  /** Connections to programs outside are ended in the copy; otherwise they fail the checkpoint. */
-  readonly endsConnections: boolean;
+interface CheckpointPlan extends ImagePlan {
   /** The world goes on when the file is whole. Otherwise it stands still, until the verdict. */
   readonly leaveRunning: boolean;
   /** Which it owns. */
@@ -106,14 +78,14 @@ export class Checkpoint implements StandstillListener {
   readonly #plan: CheckpointPlan;
   readonly #owner: CheckpointOwner;
   readonly #listener: SaveListener;
-  #writer: SnapshotWriter | null = null;
-  #saver: FrameSaver | null = null;
+  readonly #writer: ImageWriter;
   #isSaved = false;
 
   constructor(plan: CheckpointPlan, owner: CheckpointOwner, listener: SaveListener) {
     this.#plan = plan;
     this.#owner = owner;
     this.#listener = listener;
+    this.#writer = new ImageWriter(plan, () => owner.savedGuests());
   }
 
   onStandstill(): void {
@@ -122,9 +94,9 @@ export class Checkpoint implements StandstillListener {
     let bytes: number;
     try {
       if (verdict.isClientGone) throw new UserError("the client has gone");
-      bytes = this.#step();
+      bytes = this.#writer.step();
     } catch (error) {
-      this.#fail(reasonOf(error));
+      this.#fail(whyNotSaved(error));
       this.#goOn();
       return;
     }
@@ -154,74 +126,10 @@ export class Checkpoint implements StandstillListener {
     this.#plan.kernel.loop.quiescence.resume();
   }
 
-  /** A slice of the work. The bytes of the file when it is whole, -1 before. */
-  #step(): number {
-    const writer = this.#writer, saver = this.#saver;
-    if (writer === null || saver === null) {
-      this.#begin();
-      return -1;
-    }
-    if (saver.step()) return -1;
-    writer.addBytes(SECTION_RUNS, saver.runs.toBytes());
-    return writer.finish();
-  }
-
-  /** Encodes the world, and writes all but the contents of frames. */
-  #begin(): void {
-    const { kernel, machine, file, level, endsConnections } = this.#plan;
-    const guests = this.#owner.savedGuests();
-    const image = encodeWorld({ kernel, guests }, realTable(), { endsConnections });
-    const held = new FrameRuns(), codec = openCodec();
-    for (const { first, count } of image.frames) held.add(first, count);
-    const header: SnapshotHeader = {
-      ...factsOf(machine, codec),
-      ...this.#describe(guests),
-      world: image.facts,
-      frameBytes: held.pages * PAGE_SIZE,
-    };
-    const writer = new SnapshotWriter(file, codec, header, level);
-    writer.addBytes(SECTION_GRAPH, image.bytes);
-    writer.addBytes(SECTION_HELD, held.toBytes());
-    this.#writer = writer;
-    this.#saver = new FrameSaver(machine.arena, writer, image.frames);
-  }
-
-  #describe(guests: readonly SavedGuest[]) {
-    const { kernel, kind, hostname, machine: { host, network } } = this.#plan;
-    const groups = [...kernel.pids.groups.values()].filter(({ tasks }) => tasks.length > 0);
-    return {
-      created: new Date().toISOString(),
-      kind,
-      containers: guests.map(({ id, args, init }) => {
-        return { id, args, terminal: init !== null && init.streams.master !== null };
-      }),
-      hostname,
-      hasHostNetwork: network !== null,
-      processes: groups.length,
-      threads: groups.reduce((sum, { tasks }) => sum + tasks.length, 0),
-      memoryBytes: host.memoryBytes,
-      cpus: host.cpuCount,
-    };
-  }
-
   #fail(reason: UserError): void {
     const { file } = this.#plan;
     file.discard();
     file.close();
     this.#listener.onFailed(reason);
   }
-}
-
-/** Every exception ends the checkpoint alone: nothing of the kernel is changed by it. */
-function reasonOf(error: unknown): UserError {
-  if (error instanceof UserError) return error;
-  const what = "the sandbox cannot be saved";
-  if (error instanceof RefusedError) {
-    return new UserError(`${what}: ${error.reason} (--tcp reset ends it in the snapshot)`);
-  }
-  if (error instanceof Refusal || error instanceof SnapshotFileError) {
-    return new UserError(what, undefined, error);
-  }
-  const kind = error instanceof GraphError ? "" : `${error instanceof Error ? error.name : ""}: `;
-  return new UserError(`${what}; this is a bug in dvisor: ${kind}${explain(error)}`);
 }

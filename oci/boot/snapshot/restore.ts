@@ -125,10 +125,18 @@ function restoreFrom(
 }
 
 /** @throws UserError if the sandbox is not for what the snapshot has */
-function checkKind({ kind, containers }: SnapshotHeader, spec: BootSpec): void {
+function checkKind(
+  { kind, containers, hasHostNetwork }: SnapshotHeader,
+  spec: BootSpec,
+): void {
   const asked = spec.session !== undefined ? "session" : spec.id === "" ? "do" : "container";
   if (kind !== asked) {
     throw new UserError(`the snapshot is one of ${NAMES[kind]}, and not of ${NAMES[asked]}`);
+  }
+  // A container has the network of its new start; a client of a session would miss its sockets.
+  if (kind === "session" && hasHostNetwork !== (spec.network === "host")) {
+    const network = hasHostNetwork ? "host" : "none";
+    throw new UserError(`the snapshot is of a sandbox with the network "${network}"`);
   }
   if (containers.length === 1) return;
   const ids = containers.map(({ id }) => shownShort(id)).join(", ");

@@ -1,5 +1,6 @@
 /** `dvisor checkpoint`: saves the state of a running container in a directory. */
 
+import { NewImage } from "../../container/image_directory.ts";
 import { LEVEL_MAX } from "../../protocol/control_requests.ts";
 import { type CheckpointChoice, checkpointContainer, saveTo } from "../../container/checkpoint.ts";
 import { onlyId } from "../../container/found_container.ts";
@@ -8,7 +9,7 @@ import type { Globals } from "../../options/globals.ts";
 import { holdInterrupts } from "../../launch/command_signals.ts";
 import type { Options } from "../../options/option.ts";
 import type { Answers } from "../../protocol/control_protocol.ts";
-import { EXIT_FAILURE, usageError } from "../../user_error.ts";
+import { EXIT_FAILURE, usageError, UserError } from "../../user_error.ts";
 import {
   checkParentPath,
   CHECKPOINT_OPTIONS,
@@ -28,6 +29,10 @@ const OPTIONS = {
     value: "LEVEL",
     default: "none",
     help: "none, or a level of zstd, 1 to 19; flate-best-speed (of runsc) is 1",
+  },
+  snapshot: {
+    value: "NUMBER",
+    help: "of a sandbox of a library: save this snapshot of its memory; the sandbox goes on",
   },
   "pre-dump": {
     help: "the same as --leave-running: every checkpoint is whole, also one before another",
@@ -65,17 +70,18 @@ export const command = defineCommand({
 });
 
 function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): void {
-  const { options } = flags, directory = imagePath(flags);
+  const { options } = flags, directory = imagePath(flags), file = options["image-file"];
   refuseUnsupported(flags);
   if (options["page-server"] !== null) throw notSupported("--page-server");
   if (options["status-fd"] !== "-1") throw notSupported("--status-fd");
   const compression = parseCompression(options.compression);
+  const snapshot = parseSnapshot(options.snapshot);
   if (options["parent-path"]) checkParentPath(directory, options["parent-path"]);
   withWorkLog(options["work-path"] || null, "dump.log", () => {
     const begin = performance.now();
-    const { bytes } = save(globals, id, {
-      directory,
-      leaveRunning: options["leave-running"] || options["pre-dump"],
+    const { bytes } = save(globals, id, snapshot, {
+      newImage: () => file === null ? NewImage.inDirectory(directory) : NewImage.at(file),
+      leaveRunning: snapshot !== null || options["leave-running"] || options["pre-dump"],
       compression,
       sockets: tcpOf(flags, globals),
     });
@@ -84,13 +90,29 @@ function checkpoint(flags: Flags<typeof OPTIONS>, globals: Globals, id: string):
 }
 
 /** Saves a container, or a sandbox of a library. */
-function save(globals: Globals, id: string, choice: CheckpointChoice): Answers["checkpoint"] {
+function save(
+  globals: Globals,
+  id: string,
+  snapshot: number | null,
+  choice: CheckpointChoice,
+): Answers["checkpoint"] {
   let saved: Answers["checkpoint"] | null = null;
   useSandbox(globals, id, (client) => {
     holdInterrupts();
-    saved = saveTo(choice, (options, fds) => client.checkpoint(options, fds));
+    saved = saveTo(choice, (options, fds) => client.checkpoint(snapshot, options, fds));
   });
-  return saved ?? checkpointContainer(globals, id, choice);
+  if (saved !== null) return saved;
+  if (snapshot !== null) {
+    throw new UserError(`--snapshot: there is no sandbox of a library with the id ${id}`);
+  }
+  return checkpointContainer(globals, id, choice);
+}
+
+/** @throws UserError */
+function parseSnapshot(text: string | null): number | null {
+  if (text === null) return null;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw usageError(`--snapshot is "${text}", expected a number from 1 on`);
 }
 
 /** @returns a level of zstd, 0: none @throws UserError */

@@ -5,7 +5,7 @@ import { readBundle } from "../../container/bundle.ts";
 import { createContainer } from "../../container/create.ts";
 import { deleteContainer } from "../../container/delete.ts";
 import { onlyId } from "../../container/found_container.ts";
-import { openImage } from "../../container/image_directory.ts";
+import { openImage, openImageFile } from "../../container/image_directory.ts";
 import { pidChoice } from "../../container/pid_file.ts";
 import { Foreground } from "../../container/proxy_wait.ts";
 import { chooseStreams } from "../../container/standard_streams.ts";
@@ -74,7 +74,8 @@ function restore(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): nu
 
 /** @returns what waits for the end in the foreground, and returns the exit code */
 function start(flags: Flags<typeof OPTIONS>, globals: Globals, id: string): () => number {
-  const { options } = flags, image = openImage(imagePath(flags));
+  const { options } = flags, file = options["image-file"];
+  const image = file === null ? openImage(imagePath(flags)) : openImageFile(file);
   warmUpMoves();
   const bundle = readBundle(options.bundle, globals, id);
   const network = networkOf(flags, bundle.globals, CONTAINER_NETWORK);

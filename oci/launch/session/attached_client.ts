@@ -125,11 +125,16 @@ export class AttachedClient implements FrameSink {
 
   /**
    * Saves the sandbox in a file, which may take long.
+   * @param snapshot the number of a snapshot in its memory, which is saved; null: its state
    * @param fds the file, and the reading end of a pipe
    * @throws UserError
    */
-  checkpoint(options: CheckpointOptions, fds: readonly number[]): { readonly bytes: number } {
-    const request = { op: "checkpoint", ...options };
+  checkpoint(
+    snapshot: number | null,
+    options: CheckpointOptions,
+    fds: readonly number[],
+  ): { readonly bytes: number } {
+    const request = { op: "checkpoint", ...options, ...snapshot === null ? {} : { snapshot } };
     const node = this.#exchange(OPEN, ++this.#lastChannel, request, fds, Infinity);
     return { bytes: node.member("bytes").integer(0, Number.MAX_SAFE_INTEGER) };
   }

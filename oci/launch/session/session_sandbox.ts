@@ -5,7 +5,7 @@
 
 import { SYS_getegid, SYS_geteuid, SYS_setsid } from "../../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { errnoName } from "../../../ffi/sys/errors.ts";
 import { dup, openat } from "../../../ffi/sys/files.ts";
 import { errnoText } from "../../file_error.ts";
@@ -179,7 +179,8 @@ function viewOf(request: CreateRequest, root: string): HostView {
 }
 
 function openSnapshot(path: string): number {
-  const fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  // Without waiting for a writer of a FIFO; the boot process refuses what is no regular file.
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd >= 0) return fd;
   const errno = errnoName(fd), message = `restore: ${path}: ${errnoText(fd)}`;
   throw new RequestError(codeOfErrno(fd), message, errno, path);
